@@ -9,6 +9,8 @@ CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends
 SYSTEMD := apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd
 # Only its program: an installed nginx would start, and listen on this machine's port 80.
 NGINX := apt-get update -qq && cd $(VENV)/tools && apt-get download -qq nginx && dpkg -x nginx_*.deb nginx && rm nginx_*.deb
+# Without a cluster of its own, it starts nothing. The tests make theirs.
+POSTGRES := apt-get update -qq && mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf && apt-get install -y -qq --no-install-recommends postgresql
 
 # Only promtool, which checks rules and dashboards.
 PROMTOOL := apt-get update -qq && cd $(VENV)/tools && mkdir -p prometheus && apt-get download -qq prometheus && dpkg --fsys-tarfile prometheus_*.deb | tar -x -C prometheus ./usr/bin/promtool && rm prometheus_*.deb
@@ -41,9 +43,10 @@ check: $(VENV)/installed-dev ## Run everything that CI runs, with coverage
 	@$(MAKE) --no-print-directory --output-sync=target -j2 lint lighthouse
 	@$(MAKE) --no-print-directory test
 
-browser: $(VENV)/installed-dev ## Install the tests' tools: Chromium, nginx, promtool and systemd (Debian, as root), and npm packages
+browser: $(VENV)/installed-dev ## Install the tests' tools: Chromium, PostgreSQL, nginx, promtool and systemd (Debian, as root), and npm packages
 	@command -v chromium-headless-shell >/dev/null || { $(CHROMIUM); } || command -v chromium
 	@command -v systemd-analyze >/dev/null || { $(SYSTEMD); }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { $(POSTGRES); }
 	@mkdir -p $(VENV)/tools; [ -x $(VENV)/tools/nginx/usr/sbin/nginx ] || { $(NGINX); } || command -v nginx
 	@[ -x $(VENV)/tools/prometheus/usr/bin/promtool ] || { $(PROMTOOL); } || command -v promtool
 	@$(BIN)/python -m tests.browser.tools

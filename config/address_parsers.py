@@ -67,6 +67,23 @@ def sentry_dsn(text: str) -> str:
     return text
 
 
+def archive_url(text: str) -> str:
+    """Parse the database of the archive: a file of SQLite, PostgreSQL, or `off`."""
+    if text.lower() == "off":
+        return "off"
+    problem = "is no database. Write sqlite:////srv/afterword/archive.db, postgresql://user:password@host/db, or off."
+    parts = parse_url(text, {"sqlite", "postgresql"}, problem, needs_host=False)
+    if parts.scheme == "sqlite":
+        if parts.netloc or not parts.path.strip("/") or parts.query:
+            raise ValueError("names no file. Write sqlite:/// and its path: sqlite:////srv/afterword/archive.db.")
+        return text
+    if not parts.hostname or not parts.path.strip("/"):
+        raise ValueError(problem)
+    if find_spec("psycopg") is None:
+        raise ValueError("needs a package: pip install --require-hashes -r requirements-postgres.txt")
+    return text
+
+
 def public_url(text: str) -> str:
     """Parse the URL of the survey pages: scheme and host, in ASCII as e-mail headers need it."""
     parts = urlsplit(http_url(text))

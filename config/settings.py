@@ -17,7 +17,7 @@ from service.surveys import urls
 from service.surveys.brand import Brand
 from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox, mailbox, read_address
-from service.surveys.retention import Retention
+from service.surveys.retention import ArchiveRetention, Retention
 from service.surveys.theme import Logo, Theme, dark_accent, label, light_accent, logo, make_theme
 
 
@@ -178,6 +178,33 @@ class Settings:
         name="SPOOL_MAX_MB",
         default="256",
         former_name="SPOOL_MOST_MB",
+    )
+
+    archive: str | None = variable(
+        address_parsers.archive_url,
+        "The database of the archive, which keeps a row for each survey for the reports: a file of SQLite, "
+        "`sqlite:////var/lib/afterword/archive.db`, or `postgresql://user:password@host/database` if web and workers "
+        "have different hosts (it needs `pip install --require-hashes -r requirements-postgres.txt`). By default it is "
+        "the file `archive.db` beside `SPOOL_DIR`. `off` keeps none. See docs/archive.md.",
+        name="ARCHIVE_URL",
+        default="",
+        group="Archive",
+        is_secret=True,
+    )
+    archive_comments: bool = variable(
+        parsers.switch,
+        "`on`: the archive keeps comments, too. They are in Dixa in any case.",
+        default="off",
+    )
+    archive_for: timedelta = variable(
+        parsers.duration, "How long the archive keeps a survey, from its close on.", default="1825d"
+    )
+    archive_agents_for: timedelta = variable(parsers.duration, "How long it keeps the id of the agent.", default="395d")
+    archive_comments_for: timedelta = variable(
+        parsers.duration,
+        "How long it keeps a comment, from the answer on. Once the record has expired (`RECORD_RETENTION`), an erasure "
+        "finds the comment by the number of its conversation only.",
+        default="90d",
     )
 
     bind: tuple[str, ...] = variable(
@@ -414,6 +441,19 @@ class Settings:
             facts=max(timings.facts_retention, needed),
             agent=max(timings.agent_retention, needed),
         )
+
+    @cached_property
+    def archive_url(self) -> str | None:
+        """The database of the archive, or None if there is none."""
+        if self.archive is None:
+            return f"sqlite:///{self.spool_dir.parent / 'archive.db'}" if self.spool_dir else None
+        return None if self.archive == "off" else self.archive
+
+    @property
+    def archive_retention(self) -> ArchiveRetention:
+        """How long the archive keeps what."""
+        comments = self.archive_comments_for if self.archive_comments else None
+        return ArchiveRetention(self.archive_for, self.archive_agents_for, comments)
 
     @property
     def delivery_webhook(self) -> SignedEndpoint | None:

@@ -34,7 +34,7 @@ from service.surveys.model import Record
 from service.surveys.ports import Action
 from workers.missed import open_missed_loop
 from workers.relay import Relay
-from workers.steps import MissedStep, RelayStep, WakeStep
+from workers.steps import ArchiveStep, MissedStep, RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -47,6 +47,7 @@ def build(settings: Settings) -> Celery:
         lease=timings.lease,
         keep=timings.record_retention,
         retention=settings.retention,
+        is_archived=settings.archive_url is not None,
         mail_budget=timings.mail_budget,
     )
     outage = Outage(client, on_recovery=records.end_backoff)
@@ -77,6 +78,12 @@ def build(settings: Settings) -> Celery:
     app.relay = relay = Relay(records, timings, RelayPace(open_pace(settings, client), outage))
     register_tasks(app, [JourneyRunner(each, records, dixa, timings) for each in journeys], relay.task_ended)
     app.steps["worker"].update((RelayStep, WakeStep))
+    if settings.archive_url:
+        # SQLAlchemy takes 15 MB.
+        from workers.archive import open_archive_loop  # noqa: PLC0415
+
+        app.archive = open_archive_loop(settings.archive_url, settings, records)
+        app.steps["worker"].add(ArchiveStep)
     if settings.recover_closes:
         observer = open_dixa(settings, client, observes_only=True, counts=counts)
         app.missed = open_missed_loop(settings, records, observer)

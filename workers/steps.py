@@ -34,6 +34,20 @@ class MissedStep(bootsteps.StartStopStep):  # type: ignore[misc]
         worker.app.missed.stop()
 
 
+class ArchiveStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Writes the archive in a thread of the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """Start with the worker."""
+        worker.app.archive.start()
+
+    def stop(self, worker: Any) -> None:
+        """Stop with the worker."""
+        worker.app.archive.stop()
+
+
 class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Wakes Celery's event loop when a thread of the pool is free again.
 

@@ -67,11 +67,14 @@ class Stage(StrEnum):
 
 METADATA = MetaData()
 
+REVISION = "1"
+"""The newest migration."""
+
 SURVEY = Table(
     "survey",
     METADATA,
     Column("survey_id", String, primary_key=True),
-    Column("conversation_id", BigInteger, nullable=False, index=True),
+    Column("conversation_id", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     # The close. `survey` is the one asked, or the one that came nearest to it; "" if no survey was possible.
     Column("survey", String, nullable=False),
@@ -88,7 +91,6 @@ SURVEY = Table(
     # What happened. Each time is null until it has happened.
     Column("state", String, nullable=False),
     Column("closed_at", Moment, nullable=False),
-    Column("due_at", Moment),
     Column("decided_at", Moment),
     Column("asked_at", Moment),
     Column("delivered_at", Moment),
@@ -113,6 +115,7 @@ SURVEY = Table(
     Column("comment", Text),
     Column("comment_sha1", String),
     Column("is_suspect", Boolean, nullable=False, server_default=false()),
+    Index("survey_conversation_id", "conversation_id"),
     Index("survey_closed_at", "closed_at"),
     Index("survey_delivered_at", "delivered_at"),
     Index("survey_answered_at", "answered_at"),

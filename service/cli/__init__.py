@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import click
 
+from service.cli.archive import archive
 from service.cli.ask import ask
 from service.cli.context import Commands
 from service.cli.doctor import doctor
@@ -48,6 +49,7 @@ for command in (
     opt_in,
     show_person,
     erase,
+    archive,
     send_test,
 ):
     main.add_command(command)

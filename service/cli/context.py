@@ -86,6 +86,7 @@ def open_records(settings: Settings) -> Records:
         lease=timings.lease,
         keep=timings.record_retention,
         retention=settings.retention,
+        is_archived=settings.archive_url is not None,
     )
 
 

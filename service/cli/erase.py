@@ -52,7 +52,7 @@ def erase(customer: str, *, opt_outs: bool, yes: bool) -> None:
                 say(f"Spooled entries deleted: {delete_entries(settings.spool_dir, entries)}.")
             except FolderBusy:
                 raise click.ClickException("The spool is being drained. Run this again in a minute.") from None
-        say(f"Surveys erased: {_erase_surveys(kept)}. Their links say so now.")
+        say(f"Surveys erased: {_erase_surveys(kept)}. Their links say so now. The archive follows in a moment.")
         if opt_outs:
             deleted = HashedOptOuts.beside(kept.records).forget(kept.person.traits)
             say(f"Opt-outs deleted: {deleted}. This person may be asked again.")

@@ -193,7 +193,7 @@ def _read_answer(fields: Hash, ratings: Sequence[RatingType]) -> AnswerProgress:
         tries=int(fields.get("answer_tries", 0)),
         call=_read_call(fields, Journey.ANSWER),
         submitted=tuple(each for each in RatingType if f"submitted:{each}" in fields),
-        has_comment="comment_sha1" in fields,
+        comment_sha1=fields.get("comment_sha1", ""),
         is_suspect="suspect" in fields,
         first_answered_at=_read_time(fields, "first_answered_at"),
         retried_at=_read_time(fields, "answer_retried_at"),

@@ -23,29 +23,33 @@ SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "
 _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 
 
-def load_scripts(client: redis.Redis, retention: Retention | None = None) -> dict[str, Script]:
+def load_scripts(
+    client: redis.Redis, retention: Retention | None = None, *, is_archived: bool = False
+) -> dict[str, Script]:
     """Return every script by its name. Nothing is sent to Redis until one is called.
 
-    With a retention, ended records are scheduled for the deletion of single fields.
+    With a retention, ended records are scheduled for the deletion of single fields. `is_archived`: changed records are
+    scheduled for the archive.
     """
-    return {name: client.register_script(text) for name, text in _read_all(retention).items()}
+    return {name: client.register_script(text) for name, text in _read_all(retention, is_archived=is_archived).items()}
 
 
 @cache
-def _read_all(retention: Retention | None) -> dict[str, str]:
+def _read_all(retention: Retention | None, *, is_archived: bool) -> dict[str, str]:
     """Read all scripts, without their comments. Those would more than double the memory, here and in Redis."""
     others = {path.stem: path.read_text(encoding="utf-8") for path in _HERE.glob("*.lua")}
-    found = others | {name: read_script(name, retention) for name in SCRIPTS}
+    found = others | {name: read_script(name, retention, is_archived=is_archived) for name in SCRIPTS}
     return {name: _COMMENT.sub("", text) for name, text in found.items()}
 
 
-def read_script(name: str, retention: Retention | None = None) -> str:
+def read_script(name: str, retention: Retention | None = None, *, is_archived: bool = False) -> str:
     """Return the source of a transition, between the shared functions and the write of the record."""
     rating_types = ", ".join(f"'{rating}'" for rating in RatingType)
     shared, script = ((LUA / f"{each}.lua").read_text(encoding="utf-8") for each in ("record", name))
     trims = {"comment": retention.comment, "facts": retention.facts, "agent": retention.agent} if retention else {}
     after_ms = ", ".join(f"{kind} = {to_ms(time)}" for kind, time in trims.items())
     return f"""local RATING_TYPES, QUEUE, TRIM_AFTER_MS = {{{rating_types}}}, '{QUEUE}', {{{after_ms}}}
+local IS_ARCHIVED = {str(is_archived).lower()}
 {shared}
 local function transition()
 {script}

@@ -35,13 +35,14 @@ _PAUSE_RETRY: Final = timedelta(seconds=10)
 class Transitions(Queries, Switches):
     """The transitions shared by all journeys."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each of them is a choice of the installation
         self,
         client: redis.Redis,
         *,
         lease: timedelta,
         keep: timedelta,
         retention: Retention | None = None,
+        is_archived: bool = False,
         mail_budget: timedelta = timedelta(),
         breaker: Breaker | None = None,
         prefix: str = "afterword:",
@@ -50,7 +51,7 @@ class Transitions(Queries, Switches):
         self._lease = lease
         self._keep = keep
         self._retention = retention
-        self._scripts = load_scripts(client, retention)
+        self._scripts = load_scripts(client, retention, is_archived=is_archived)
         self._max_lease = lease + mail_budget
 
     def queue_due(self, quotas: Sequence[Quota], room: int, requeue_after: timedelta) -> Relayed:

@@ -184,11 +184,16 @@ class AnswerProgress:
     tries: int = 0
     call: Call | None = None
     submitted: tuple[RatingType, ...] = ()
-    has_comment: bool = False
+    comment_sha1: str = ""
     is_suspect: bool = False
     first_answered_at: datetime | None = None
     retried_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def has_comment(self) -> bool:
+        """Whether the customer has written a comment."""
+        return bool(self.comment_sha1)
 
     @property
     def is_provisional(self) -> bool:

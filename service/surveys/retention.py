@@ -16,3 +16,15 @@ class Retention:
     comment: timedelta
     facts: timedelta
     agent: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRetention:
+    """How long the archive keeps a row and its agent, from the close on, and a comment, from the answer on.
+
+    Without a time for comments, none is written.
+    """
+
+    rows: timedelta
+    agents: timedelta
+    comments: timedelta | None = None

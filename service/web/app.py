@@ -81,7 +81,12 @@ def _wire(settings: Settings) -> Services:
         client_class=AutoPipeliningRedis,
     )
     records = Records(
-        client, lease=timings.lease, keep=timings.record_retention, retention=settings.retention, breaker=breaker
+        client,
+        lease=timings.lease,
+        keep=timings.record_retention,
+        retention=settings.retention,
+        is_archived=settings.archive_url is not None,
+        breaker=breaker,
     )
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     identities = Identities(settings.secret_keys)

@@ -22,6 +22,7 @@ VALUES = GOOD | {
     "DELIVERY_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     "ANSWER_WEBHOOK_URL": "https://northwind.example/answer",
     "ANSWER_WEBHOOK_SECRET": "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=",
+    "ARCHIVE_URL": "postgresql://afterword:secret@db.northwind.example/archive",
     "SENTRY_DSN": "https://0123456789abcdef@sentry.northwind.example/1",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.example/services/1",
 }

@@ -41,7 +41,7 @@ def test_erased_conversation_gets_no_result_and_its_data_is_deleted(story: Story
     assert story.load(survey_id).answer == replace(
         story.load(survey_id).answer,  # type: ignore[type-var]
         state=AnswerState.FAILED,
-        has_comment=False,
+        comment_sha1="",
         due_at=None,
     )
 

@@ -1,5 +1,5 @@
--- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE, TRIM_AFTER_MS and this file in front of each script, and calls `save`
--- after it.
+-- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE, TRIM_AFTER_MS, IS_ARCHIVED and this file in front of each
+-- script, and calls `save` after it.
 -- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
@@ -102,8 +102,33 @@ local function note_failed()
   end
 end
 
+-- What the archive's row of a survey is made of (service/archive/row.py), as far as it changes by itself: a score changes with
+-- `answered_at`, and a journey's end with its time.
+local ARCHIVED = {
+  close = true, terms = true, decision = true, decided_at = true, language = true, delivered_at = true, delivery_note = true,
+  reminded_at = true, answered_at = true, answer_language = true, comment = true, comment_sha1 = true, suspect = true,
+  offer_ended_at = true, offer_reason = true, answer_ended_at = true, answer_reason = true, follow_up_ended_at = true,
+  follow_up_reason = true,
+}
+
+local function has_archived(names)
+  for field in pairs(names) do
+    if ARCHIVED[field] then return true end
+  end
+  return false
+end
+
+-- The row is written by a worker, soon after the last change. Whoever writes it takes the id out of this set, unless the
+-- record has changed since (due_archive.done.lua).
+local function note_archive()
+  if IS_ARCHIVED and (has_archived(changed) or has_archived(dropped)) then
+    redis.call('ZADD', string.match(record, '^(.*)survey:') .. 'due:archive', text(now()), get('survey_id'))
+  end
+end
+
 local function save()
   local names = {}
+  note_archive()
   if changed.offer_state then note_reminding() end
   if changed.offer_state or changed.answer_state or changed.follow_up_state then note_failed() end
   for field in pairs(dropped) do table.insert(names, field) end
