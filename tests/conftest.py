@@ -24,6 +24,7 @@ from tests import sandboxes
 from tests.browser import tools
 from tests.browser.conftest import chromium
 from tests.harness import Story, open_client
+from tests.postgres import PostgresServer, open_postgres
 from tests.processes import RedisServer, patient
 
 # The speed of the machine is no property of the code: only the whole test has a time limit, not an example.
@@ -118,6 +119,24 @@ def prefix() -> str:
 @pytest.fixture
 def records(redis_client: redis.Redis, prefix: str) -> Records:
     return Records(redis_client, lease=timedelta(seconds=60), keep=timedelta(days=90), prefix=prefix)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL."""
+    with open_postgres() as server:
+        if server is None:
+            tools.skip_without(tools.ToolMissing("PostgreSQL is not installed. See: make browser"))
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty archive, in each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/archive.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.make_database()
 
 
 @pytest.fixture(scope="module")

@@ -37,16 +37,17 @@ class PostgresServer:
 
     def start(self) -> None:
         # It refuses to run as root.
-        owner = pwd.getpwnam("postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
+        owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        user, group = (owner.pw_uid, owner.pw_gid) if owner else (None, None)
         self._data.parent.chmod(0o755)
         self._data.mkdir()
-        os.chown(self._data, owner.pw_uid, owner.pw_gid)
-        as_owner = {"user": owner.pw_uid, "group": owner.pw_gid} if os.geteuid() == 0 else {}
-        make = [self._binaries / "initdb", "-D", self._data, "-U", _USER, "--auth=trust", "--no-sync", "-E", "UTF8"]
-        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd="/", **as_owner)
+        if owner:
+            os.chown(self._data, owner.pw_uid, owner.pw_gid)
+        make = ["initdb", "-U", _USER, "--auth=trust", "--no-sync", "-E", "UTF8"]
+        subprocess.run(self._command(*make), check=True, stdout=subprocess.DEVNULL, cwd="/", user=user, group=group)
         options = {"fsync": "off", "unix_socket_directories": "", "listen_addresses": "127.0.0.1", "port": self.port}
-        run = [self._binaries / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
-        self._process = subprocess.Popen(run, stderr=subprocess.DEVNULL, cwd="/", **as_owner)
+        run = self._command("postgres", *(f"--{name}={value}" for name, value in options.items()))
+        self._process = subprocess.Popen(run, stderr=subprocess.DEVNULL, cwd="/", user=user, group=group)
         eventually(self._is_up)
 
     def stop(self) -> None:
@@ -63,6 +64,9 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        return [str(self._binaries / program), "-D", str(self._data), *arguments]
 
     def _is_up(self) -> bool:
         try:

@@ -88,7 +88,7 @@ class Archive:
         except SQLAlchemyError as error:
             # Its text has the values of a row.
             cause = getattr(error, "orig", None) or error
-            raise ArchiveUnavailable(f"{type(error).__name__} ({type(cause).__name__})") from None
+            raise ArchiveUnavailable(getattr(cause, "sqlite_errorname", "") or describe_failure(cause)) from None
 
 
 def open_archive(url: str, retention: ArchiveRetention) -> Archive:

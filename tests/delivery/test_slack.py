@@ -25,7 +25,7 @@ def context_of(
     answer = AnswerProgress(
         AnswerState.SUBMITTED,
         Answer(scores, comment, "en", NOW),
-        has_comment=bool(comment),
+        comment_sha1="5d41" if comment else "",
         is_suspect=is_suspect,
     )
     facts: dict[str, Any] = {"close": Close(48213, NOW, agent_id="agent-1"), "terms": Survey(name="shop")} | given
