@@ -3,7 +3,6 @@
 Every method raises RecordsUnavailable when Redis can't be reached.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,7 +10,6 @@ from typing import Any, Final
 
 from service.records.codec import from_ms, to_ms
 from service.records.listing import Listing
-from service.surveys.model import Record
 
 BATCH: Final = 200
 """Records for one transaction of the archive."""
@@ -54,13 +52,6 @@ class DueArchive(Listing):
         if known != archive:
             raise OtherArchive(known)
         return Take(int(version), lease, tuple(found))
-
-    def load_all(self, survey_ids: Sequence[str]) -> Iterator[Record]:
-        """Yield these records, as far as they exist, in one round trip."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for survey_id in survey_ids:
-            pipeline.hgetall(self._key(survey_id))
-        return (self._read(fields) for fields in self._run_command(pipeline.execute) if fields)
 
     def finish(self, take: Take) -> None:
         """Forget these records, unless they have changed since they were taken."""
