@@ -1,6 +1,8 @@
 """Opens the database of the archive: a file of SQLite, or PostgreSQL."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from sqlite3 import OperationalError
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -33,7 +35,12 @@ def _open_sqlite(url: URL, *, writes: bool) -> Engine:
     def set_up(connection: Any, _record: object) -> None:
         # Transactions begin as written below, and not as the driver thinks.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL" if writes else "PRAGMA query_only=ON")
+        if writes:
+            # The file remembers it. Of several processes that make the file, one sets it, and no timeout holds here.
+            with suppress(OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")
+        else:
+            connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine, "begin")

@@ -80,7 +80,8 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
 FENCED = {name for name, args in ARGS.items() if FENCE in args("offer")}
 
 
-def _cells() -> list[Any]:
+def cells() -> list[Any]:
+    """Return each cell of the tables: journey, script, state and outcome."""
     return [*_read_cells()]
 
 
@@ -103,9 +104,9 @@ _load_once = cache(load_scripts)
 class ScriptRunner:
     """Runs a script on one record in a given state."""
 
-    def __init__(self, client: redis.Redis, prefix: str, journey: str) -> None:
+    def __init__(self, client: redis.Redis, prefix: str, journey: str, *, is_archived: bool = False) -> None:
         self._client = client
-        self._scripts = _load_once(client)
+        self._scripts = _load_once(client, is_archived=is_archived)
         self._journey = journey
         self.key = f"{prefix}survey:{SURVEY}"
         self.due = f"{prefix}due:{journey}"
@@ -185,7 +186,7 @@ def runner(redis_client: redis.Redis, prefix: str, request: pytest.FixtureReques
     return ScriptRunner(redis_client, prefix, request.node.callspec.params["journey"])
 
 
-@pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), cells())
 def test_a_script_run_twice_matches_its_cell_of_the_table(
     runner: ScriptRunner, journey: str, script: str, state: str, cell: str
 ) -> None:
@@ -206,9 +207,7 @@ def test_a_script_run_twice_matches_its_cell_of_the_table(
         assert runner.state() == (after or state)
 
 
-@pytest.mark.parametrize(
-    ("journey", "script", "state", "cell"), [each for each in _cells() if each.values[1] in FENCED]
-)
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), [each for each in cells() if each.values[1] in FENCED])
 def test_a_stale_fence_changes_nothing(
     runner: ScriptRunner, redis_client: redis.Redis, journey: str, script: str, state: str, cell: str
 ) -> None:
@@ -221,7 +220,7 @@ def test_a_stale_fence_changes_nothing(
 
 
 def test_the_tables_contain_every_script() -> None:
-    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"queue_due"}
+    assert {each.values[1].split(" ")[0] for each in cells()} == set(SCRIPTS) - {"queue_due"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
