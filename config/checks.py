@@ -25,6 +25,10 @@ def find_mistakes(settings: Settings, is_set: Callable[[str], bool]) -> Iterator
         if is_set(f"{name}_URL") != is_set(f"{name}_SECRET"):
             missing, given = ("SECRET", "URL") if is_set(f"{name}_URL") else ("URL", "SECRET")
             yield f"  {name}_{missing} is not set, and {name}_{given} is. Set both, or neither."
+    if settings.operator_proxy_act and not is_set("OPERATOR_PROXY_SECRET"):
+        yield "  OPERATOR_PROXY_SECRET is not set, and OPERATOR_PROXY_ACT is. Set both, or neither."
+    if settings.operator_url and not (is_set("OPERATOR_LOGINS") or is_set("OPERATOR_PROXY_SECRET")):
+        yield "  OPERATOR_URL is set, and nobody can log in there. Set OPERATOR_LOGINS or OPERATOR_PROXY_SECRET."
     for survey in settings.surveys or ():
         for problem in _find_unmet_needs(survey, is_set, settings.thank_you_hosts or ()):
             yield f"  SURVEYS_FILE: survey {survey.name!r} has {problem}"
@@ -74,6 +78,10 @@ def _find_exposures(settings: Settings) -> Iterator[str]:
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             yield f"{name} is http://, so {content} cross the network unencrypted. Write https://."
+    window = urlsplit(settings.window_url)
+    if settings.operator_logins and window.scheme == "http" and window.hostname not in LOOPBACK:
+        name = "OPERATOR_URL" if settings.operator_url else "PUBLIC_URL"
+        yield f"{name} is http://, so OPERATOR_LOGINS work on this machine only. Write https://."
     if settings.webhook_tolerance > timedelta(hours=1):
         yield "WEBHOOK_TOLERANCE is over 1h: an intercepted webhook can be replayed that long. Example: 5m."
     if settings.spool_dir and _is_writable_by_others(settings.spool_dir):

@@ -3,6 +3,7 @@
 After a change, run `make docs`: docs/settings.md and .env.example are made from this table. `config.loader` reads it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config import address_parsers, parsers, redis_urls, secret_parsers
+from config import address_parsers, operators, parsers, redis_urls, secret_parsers
 from config.endpoints import Mail, SignedEndpoint, SmtpServer
 from config.environment import Variable, variable
 from service.surveys import urls
@@ -342,6 +343,38 @@ class Settings:
         example="Northwind Ltd, 1 High Street, Leeds LS1 1AA",
     )
 
+    operator_logins: Mapping[str, operators.Login] | None = variable(
+        operators.logins,
+        "Who may use the window at `/operator`: `name:role:hash`, several separated by commas or line breaks. The role "
+        f"is `look` or `act`. Make one: `{operators.MAKE_A_LOGIN}`. Without this and `OPERATOR_PROXY_SECRET` there is "
+        "no window. See docs/operator-window.md.",
+        default="",
+        group="The operator's window",
+        is_secret=True,
+    )
+    operator_url: str | None = variable(
+        address_parsers.public_url,
+        "A host of its own for the window, such as `https://survey-admin.example.com`. It is then not at `PUBLIC_URL`.",
+        default="",
+    )
+    operator_proxy_secret: str | None = variable(
+        secret_parsers.bearer_token,
+        "For a login proxy in front (oauth2-proxy, Authelia, Cloudflare Access): the secret that it sends in the "
+        "header `X-Operator-Secret` with each request to the window.",
+        default="",
+        is_secret=True,
+    )
+    operator_proxy_header: str = variable(
+        operators.header_name,
+        "The header in which the login proxy names the user.",
+        default="X-Forwarded-Email",
+    )
+    operator_proxy_act: frozenset[str] | None = variable(
+        operators.proxy_users,
+        "The users of the login proxy with the role `act`, separated by commas; `*` for all. All others may only look.",
+        default="",
+    )
+
     smtp_server: SmtpServer | None = variable(
         address_parsers.smtp_url,
         'The mail server, for `deliver = ["email"]`: `smtp://user:password@host:587` (STARTTLS, required), '
@@ -454,6 +487,16 @@ class Settings:
         """How long the archive keeps what."""
         comments = self.archive_comments_for if self.archive_comments else None
         return ArchiveRetention(self.archive_for, self.archive_agents_for, comments)
+
+    @property
+    def has_window(self) -> bool:
+        """Whether the operator's window is set up."""
+        return bool(self.operator_logins or self.operator_proxy_secret)
+
+    @property
+    def window_url(self) -> str:
+        """The host of the operator's window."""
+        return self.operator_url or self.public_url
 
     @property
     def delivery_webhook(self) -> SignedEndpoint | None:

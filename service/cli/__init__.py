@@ -13,6 +13,7 @@ from service.cli.context import Commands
 from service.cli.doctor import doctor
 from service.cli.erase import erase, show_person
 from service.cli.list_surveys import list_surveys
+from service.cli.make_login import make_login
 from service.cli.opt_out import opt_in, opt_out
 from service.cli.pause import pause, resume
 from service.cli.recover import recover
@@ -51,5 +52,6 @@ for command in (
     erase,
     archive,
     send_test,
+    make_login,
 ):
     main.add_command(command)

@@ -1,21 +1,18 @@
 """`afterword retry` and `mark-restored`: recover after a failure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import click
 
 from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say
 from service.cli.params import ConversationId
+from service.records.failed import FailedJourney, FailedJourneys
 from service.records.outcomes import Outcome
 from service.records.records import Records
-from service.surveys.model import Record
 from service.surveys.reasons import Reason
-from service.surveys.states import Journey, OfferState
-
-Failed = tuple[str, Journey]
-"""A survey id, and its failed journey."""
+from service.surveys.states import Journey
 
 
 @click.command(short_help="Retry failed surveys.")
@@ -58,37 +55,22 @@ def _retry_one(records: Records, conversation_id: int) -> None:
 
 
 def _retry_all(records: Records, reasons: tuple[str, ...], *, is_agreed: bool) -> None:
-    found = [*dict.fromkeys(_find_failed(records, reasons))]
+    _, failed = FailedJourneys.beside(records).list_retriable(records.count_failed())
+    found = [each for each in failed if not reasons or each.reason in reasons]
     if not found:
         say("Nothing has failed.")
         return
     say(f"Failed: {_count(found)}. All of them will be due at once, and done within the rate limit.")
     if not is_agreed:
         click.confirm("Retry them?", abort=True)
-    retried = [(survey_id, each) for survey_id, each in found if records.retry(each, survey_id) is Outcome.RETRIED]
+    retried = [each for each in found if records.retry(each.journey, each.survey_id) is Outcome.RETRIED]
     say(f"Due again now: {_count(retried) or 'none'}.", bold=True)
     if left := len(found) - len(retried):
         say(f"No longer failed, or answered meanwhile: {left}.")
 
 
-def _find_failed(records: Records, reasons: tuple[str, ...]) -> Iterator[Failed]:
-    for survey_id in records.list_failed(records.count_failed()):
-        if record := records.load(survey_id):
-            yield from ((survey_id, each) for each in _failed_journeys(records, record, reasons))
-
-
-def _failed_journeys(records: Records, record: Record, reasons: tuple[str, ...]) -> Iterator[Journey]:
-    found = {Journey.OFFER: record.offer, Journey.ANSWER: record.answer, Journey.FOLLOW_UP: record.follow_up}
-    # The offer of an earlier round would ask beside the latest one.
-    if record.answer or records.list_rounds(record.conversation_id)[0] != record.survey_id:
-        del found[Journey.OFFER]
-    for journey, progress in found.items():
-        if progress and progress.state == OfferState.FAILED and (not reasons or progress.reason in reasons):
-            yield journey
-
-
-def _count(found: Iterable[Failed]) -> str:
-    counted = Counter(journey for _, journey in found)
+def _count(found: Iterable[FailedJourney]) -> str:
+    counted = Counter(each.journey for each in found)
     return ", ".join(f"{count} {_spell(journey)}{'s' if count > 1 else ''}" for journey, count in counted.items())
 
 

@@ -4,11 +4,12 @@ A failure is counted after it happened, so a valid request costs no round trip. 
 Flask-Limiter, `limits`, without Flask-Limiter: its hooks run before and after every request.
 """
 
+from collections.abc import Callable
 from hashlib import blake2s
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
@@ -19,13 +20,15 @@ MAX_FAILURES: Final = 60
 """Per address and minute."""
 PERIOD_SECONDS: Final = 60
 
-_LIMIT: Final = RateLimitItemPerMinute(MAX_FAILURES, namespace="")
 _NETWORK_BITS: Final = 64
 """Of an IPv6 address. One client usually has all addresses of such a network."""
 
 
 class FailureGuard(Store):
-    """Counts the failed requests of each address by the minute. While Redis is unavailable, nobody is limited."""
+    """Counts the failed requests of each address by the minute. While Redis is unavailable, nobody is limited.
+
+    Failures with different limits are counted apart.
+    """
 
     def __init__(
         self, client: ConfirmingRedis, *, breaker: Breaker, secret_key: str, prefix: str = "afterword:"
@@ -37,17 +40,27 @@ class FailureGuard(Store):
         self._limiter = FixedWindowRateLimiter(storage)
         self._hash_key = secret_key.encode()[: blake2s.MAX_KEY_SIZE]
 
-    def count_failure(self, address: str) -> bool:
+    def count_failure(self, address: str, limit: int = MAX_FAILURES) -> bool:
         """Count a failed request of an address. Return whether it has failed too often."""
+        return self._is_over(self._limiter.hit, address, limit)
+
+    def is_over_limit(self, address: str, limit: int = MAX_FAILURES) -> bool:
+        """Return whether the next failed request of an address is one too many. Counts nothing."""
+        return self._is_over(self._limiter.test, address, limit)
+
+    def _is_over(self, is_within: Callable[..., bool], address: str, limit: int) -> bool:
         try:
-            is_within: bool = self._run_command(lambda: self._limiter.hit(_LIMIT, self._hash(address)))
+            return not self._run_command(lambda: is_within(_per_minute(limit), self._hash(address)))
         except RecordsUnavailable:
             return False
-        return not is_within
 
     def _hash(self, address: str) -> str:
         """Return a keyed hash: an address is personal data."""
         return blake2s(_client_of(address).encode(), key=self._hash_key, digest_size=12).hexdigest()
+
+
+def _per_minute(limit: int) -> RateLimitItem:
+    return RateLimitItemPerMinute(limit, namespace="")
 
 
 def _client_of(address: str) -> str:

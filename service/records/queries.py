@@ -4,7 +4,7 @@ docs/architecture/records.md describes each key.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -158,6 +158,16 @@ class Queries(Store):
 
     def _read(self, fields: Hash) -> Record:
         return read_record(fields, self._find_terms)
+
+    def _learn_terms(self, names: Iterable[str | None]) -> None:
+        """Read the terms of these names that aren't known yet, in one round trip: `_find_terms` then needs none."""
+        unknown = [each for each in dict.fromkeys(names) if each and each not in self._known_terms and each[0] != "{"]
+        if not unknown:
+            return
+        texts = self._run_command(lambda: self._redis.mget([*map(self._terms_key, unknown)]))
+        if len(self._known_terms) + len(unknown) > _MAX_KNOWN:
+            self._known_terms.clear()
+        self._known_terms |= {name: read_terms(text) for name, text in zip(unknown, texts, strict=True) if text}
 
     def _find_terms(self, name: str) -> Survey | None:
         """Return stored terms. The name is a hash of them, so they never change."""

@@ -35,7 +35,7 @@ from service.web.mangled_links import MangledLinks, redirect_mangled_link
 from service.web.readiness import Readiness
 from service.web.rejections import Rejections
 from service.web.security_headers import add_security_headers
-from service.web.services import Services
+from service.web.services import WINDOW, Services
 
 _WAIT_SECONDS = 2.0
 """How long a request waits for a Redis connection from the pool.
@@ -66,6 +66,11 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(metrics.bp)
     if settings.dixa_card_token:
         app.register_blueprint(dixa_card.bp)
+    if settings.has_window:
+        # A login costs memory, and only those who have set it up.
+        from service.web.operator.window import add_window  # noqa: PLC0415
+
+        add_window(app, core)
     _add_hooks(app, settings)
     _add_error_handlers(app)
     return app
@@ -121,8 +126,8 @@ def _add_hooks(app: Flask, settings: Settings) -> None:
     @app.before_request
     def check() -> ResponseReturnValue | None:
         blueprint = request.blueprint
-        # Load balancers probe the health routes by address, and so does Prometheus.
-        if blueprint not in {health.bp.name, "metrics"}:
+        # Load balancers probe the health routes by address, and so does Prometheus. The window may have a host of its own.
+        if blueprint not in {health.bp.name, "metrics", WINDOW}:
             refuse_other_hosts(request.environ.get("HTTP_HOST", ""))
         if blueprint in {survey.bp.name, opt_out.bp.name}:
             return short_links.redirect_short_link() or redirect_mangled_link()

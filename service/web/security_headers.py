@@ -10,11 +10,11 @@ from flask import Response
 from service.texts.catalog import DEFAULT
 
 _YEAR_IN_SECONDS = 31_536_000
-_OF_PAGES = {"Content-Security-Policy", "Content-Language"}
+_OF_PAGES = {"Content-Security-Policy", "Content-Language", "Referrer-Policy"}
 
 
 def add_security_headers(response: Response, *, public_url: str) -> Response:
-    """Add the headers to a response. Meant for `after_request`. A page keeps its own policy and language."""
+    """Add the headers to a response. Meant for `after_request`. A page keeps its own policies and language."""
     own = _OF_PAGES.intersection(name for name, _ in response.headers)
     response.headers.extend([each for each in security_headers(public_url) if each[0] not in own])
     return response

@@ -23,6 +23,9 @@ from service.surveys.links import Links
 from service.web.last_webhook import LastWebhook
 from service.web.rejections import Rejections
 
+WINDOW = "operator"
+"""The name of the operator's blueprint. It is only imported if a login is set up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

@@ -20,6 +20,12 @@ def stylesheet_for(html: str, theme: Theme = DEFAULT_THEME) -> str:
 
 
 @cache
+def read_stylesheet(path: str, theme: Theme = DEFAULT_THEME) -> str:
+    """Return a whole style sheet below this folder, minified, in the colours of a brand."""
+    return _minify(files("service.web").joinpath(path).read_text(encoding="utf-8"), theme)
+
+
+@cache
 def _minify(rules: str, theme: Theme) -> str:
     for default, own in ((DEFAULT_THEME.light, theme.light), (DEFAULT_THEME.dark, theme.dark)):
         rules = rules.replace(default.css, own.css)

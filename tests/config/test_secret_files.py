@@ -24,6 +24,8 @@ VALUES = GOOD | {
     "ANSWER_WEBHOOK_SECRET": "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=",
     "ARCHIVE_URL": "postgresql://afterword:secret@db.northwind.example/archive",
     "SENTRY_DSN": "https://0123456789abcdef@sentry.northwind.example/1",
+    "OPERATOR_LOGINS": "anna:act:pbkdf2:sha256:600000$0123456789abcdef$" + 32 * "0f",
+    "OPERATOR_PROXY_SECRET": "0123456789abcdef",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.example/services/1",
 }
 

@@ -5,10 +5,13 @@ from flask import Flask
 
 from service.web.app import create_app
 from tests.processes import PUBLIC_URL, settings_for
+from tests.web.operator.window_client import LOGINS
 
 SIGNED_BY_DIXA = "Dixa's signature over the raw body (401 without)"
 SIGNED_BY_US = "our signature in the token (404 without)"
 BY_TOKEN = "a token of our settings (401 without); no such page unless it is set"
+LOGIN = "a password, or a login proxy's secret (401 without)"
+LOGIN_THAT_ACTS = "the same, with the role act, and a post of our own page (403 without)"
 PUBLIC = "reveals nothing and accepts nothing"
 
 ROUTES = {
@@ -25,12 +28,15 @@ ROUTES = {
     ("GET", "/accessibility"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
+    ("GET", "/operator/failed"): LOGIN,
+    ("POST", "/operator/failed"): LOGIN_THAT_ACTS,
 }
-REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404, BY_TOKEN: 401}
+REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404, BY_TOKEN: 401, LOGIN: 401, LOGIN_THAT_ACTS: 401}
 
 ALL_PAGES = {
     "METRICS_TOKEN": "a-token-of-prometheus-0123456789",
     "DIXA_CARD_TOKEN": "a-token-of-the-card-0123456789",
+    "OPERATOR_LOGINS": LOGINS,
 }
 """Settings without which a page is missing."""
 
@@ -47,7 +53,7 @@ def test_every_route_is_listed_with_its_protection(app: Flask) -> None:
 
 def test_a_route_without_its_token_does_not_exist() -> None:
     rules = {rule.rule for rule in create_app(settings_for("redis://127.0.0.1:1/0")).url_map.iter_rules()}
-    assert not {path for (_, path), guard in ROUTES.items() if guard is BY_TOKEN} & rules
+    assert not {path for (_, path), guard in ROUTES.items() if guard in {BY_TOKEN, LOGIN}} & rules
 
 
 def test_head_equals_get_and_options_has_no_body(app: Flask) -> None:
@@ -59,5 +65,7 @@ def test_head_equals_get_and_options_has_no_body(app: Flask) -> None:
 @pytest.mark.parametrize("route", [route for route, guard in ROUTES.items() if guard in REFUSED_WITH])
 def test_guarded_route_refuses_a_request_without_credentials(app: Flask, route: tuple[str, str]) -> None:
     method, path = route
-    response = app.test_client().open(path, method=method, base_url=PUBLIC_URL, json={} if "webhooks" in path else None)
+    json = {} if "webhooks" in path else None
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    response = app.test_client().open(path, method=method, base_url=PUBLIC_URL, json=json, headers=headers)
     assert response.status_code == REFUSED_WITH[ROUTES[route]]
