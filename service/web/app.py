@@ -126,7 +126,7 @@ def _add_hooks(app: Flask, settings: Settings) -> None:
     @app.before_request
     def check() -> ResponseReturnValue | None:
         blueprint = request.blueprint
-        # Load balancers probe the health routes by address, and so does Prometheus. The window may have a host of its own.
+        # Load balancers and Prometheus ask by address. The window may have a host of its own.
         if blueprint not in {health.bp.name, "metrics", WINDOW}:
             refuse_other_hosts(request.environ.get("HTTP_HOST", ""))
         if blueprint in {survey.bp.name, opt_out.bp.name}:

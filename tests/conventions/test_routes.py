@@ -65,7 +65,7 @@ def test_head_equals_get_and_options_has_no_body(app: Flask) -> None:
 @pytest.mark.parametrize("route", [route for route, guard in ROUTES.items() if guard in REFUSED_WITH])
 def test_guarded_route_refuses_a_request_without_credentials(app: Flask, route: tuple[str, str]) -> None:
     method, path = route
-    json = {} if "webhooks" in path else None
+    json: dict[str, str] | None = {} if "webhooks" in path else None
     headers = {"Sec-Fetch-Site": "same-origin"}
     response = app.test_client().open(path, method=method, base_url=PUBLIC_URL, json=json, headers=headers)
     assert response.status_code == REFUSED_WITH[ROUTES[route]]

@@ -41,6 +41,7 @@ from tests.journeys.channel_story import ChannelStory
 from tests.journeys.mail_story import MailStory
 from tests.moments import moment
 from tests.processes import API_TOKEN, PUBLIC_URL, ROOT, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient, settings_for
+from tests.web.operator.window_client import LOGINS, basic
 
 IDA = Person("Ida Holm", "ida@example.com", "+4512345678")
 COMMENTED = replace(EDITABLE, on_answer=(replace(LOW, comment=True),))
@@ -279,7 +280,7 @@ def test_table_has_every_key_and_field_once(
 
 
 def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> None:
-    settings = settings_for(redis_url)
+    settings = settings_for(redis_url, OPERATOR_LOGINS=LOGINS)
     web, client = create_app(settings), story.records._redis
     link = Links([SECRET_KEY], PUBLIC_URL).url(Link.to(story.load(survey_id)))
     core = web.extensions["afterword"]
@@ -287,6 +288,7 @@ def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> 
     page = web.test_client()
     assert page.get(short, base_url=PUBLIC_URL).status_code == 302
     assert page.get(f"{short[:-1]}_x", base_url=PUBLIC_URL).status_code == 404
+    assert page.get("/operator/failed", base_url=PUBLIC_URL, headers=basic("anna", "wrong")).status_code == 401
     path = link.removeprefix(PUBLIC_URL)
     page.post(path, base_url=PUBLIC_URL, data={"rating": "4", "comment": "x"})
     assert page.post(f"{path}/stop", base_url=PUBLIC_URL).status_code == 200
