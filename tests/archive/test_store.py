@@ -52,8 +52,14 @@ def row(version: int = 1, survey_id: str = "48201", **changes: Any) -> dict[str,
 
 
 def test_migrations_make_the_tables_of_the_schema(reading: Engine) -> None:
+    def is_compared(thing: Any, _name: object, kind: str, _is_reflected: object, _other: object) -> bool:
+        # Alembic doesn't know indexes of one dialect only.
+        dialect = thing._ddl_if and thing._ddl_if.dialect if kind == "index" else None
+        return dialect in (None, reading.dialect.name)
+
     with reading.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        context = MigrationContext.configure(connection, opts={"include_object": is_compared})
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_revision_of_the_schema_is_the_newest_migration() -> None:

@@ -1,40 +1,31 @@
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, delete, insert
+from sqlalchemy import Engine, delete, insert
 
-from service.archive.schema import METADATA, SURVEY
-from tests.postgres import open_postgres
+from service.archive.engine import open_engine
+from service.archive.schema import SURVEY
+from service.archive.store import open_archive
+from service.surveys.retention import ArchiveRetention
 
 
 class FilledArchive:
     """An archive that is filled again for each example."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        METADATA.create_all(engine)
+    def __init__(self, url: str) -> None:
+        open_archive(url, ArchiveRetention(timedelta(days=1000), timedelta(days=1000), None)).prepare()
+        self._writing = open_engine(url, writes=True)
+        self.engine: Engine = open_engine(url)
 
     def fill(self, rows: Sequence[dict[str, Any]]) -> None:
-        with self.engine.begin() as connection:
+        with self._writing.begin() as connection:
             connection.execute(delete(SURVEY))
             if rows:
                 connection.execute(insert(SURVEY), rows)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledArchive]:
-    if request.param == "sqlite":
-        engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('archive')}/archive.db")
-        yield FilledArchive(engine)
-        engine.dispose()
-        return
-    with open_postgres() as server:
-        if server is None:
-            if os.environ.get("CI"):
-                pytest.fail("PostgreSQL is not installed.")
-            pytest.skip("PostgreSQL is not installed.")
-        engine = create_engine(server.make_database().replace("postgresql:", "postgresql+psycopg:"))
-        yield FilledArchive(engine)
-        engine.dispose()
+@pytest.fixture
+def archive(archive_url: str) -> FilledArchive:
+    return FilledArchive(archive_url)

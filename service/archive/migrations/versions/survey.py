@@ -1,9 +1,9 @@
 """Migration 1: the tables `survey` and `stamp`."""
 
 from alembic import op
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, SmallInteger, String, Text, false
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, SmallInteger, String, Text, false, text
 
-from service.archive.schema import Moment
+from service.archive.schema import MISMATCHES, Moment
 
 revision = "1"
 down_revision = None
@@ -32,7 +32,7 @@ def upgrade() -> None:
         Column("seconds_to_dixa", Integer),
         Column("reason", String),
         Column("rule", String),
-        Column("mismatches", JSON(none_as_null=True)),
+        Column("mismatches", MISMATCHES),
         Column("failure", String),
         Column("csat", SmallInteger),
         Column("nps", SmallInteger),
@@ -44,8 +44,11 @@ def upgrade() -> None:
     )
     op.create_index("survey_conversation_id", "survey", ["conversation_id"])
     op.create_index("survey_closed_at", "survey", ["closed_at"])
-    op.create_index("survey_delivered_at", "survey", ["delivered_at"])
-    op.create_index("survey_answered_at", "survey", ["answered_at"])
+    if op.get_context().dialect.name == "postgresql":
+        op.create_index("survey_delivered_at", "survey", ["delivered_at"])
+        op.create_index("survey_answered_at", "survey", ["answered_at"])
+    else:
+        _make_covering_indexes()
     op.create_table(
         "stamp",
         Column("id", Integer, primary_key=True),
@@ -53,3 +56,16 @@ def upgrade() -> None:
         Column("version", BigInteger, nullable=False),
         Column("written_at", Moment, nullable=False),
     )
+
+
+def _make_covering_indexes() -> None:
+    cube = ("queue_id", "agent_id", "channel", "survey", "language")
+    causes = ("state", "reason", "rule", "survey", "failure", "mismatches")
+    steps = ("closed_at", "asked_at", "delivered_at", "answered_at", "submitted_at", "is_suspect", "final_at")
+    op.create_index("survey_funnel", "survey", [*causes, *steps, "channel", "queue_id", "agent_id", "language"])
+    times = ("delivered_at", "answered_at", "is_suspect", "final_at", "seconds_to_delivery")
+    delivered = text("delivered_at IS NOT NULL")
+    op.create_index("survey_delivered", "survey", [*cube, *times], sqlite_where=delivered)
+    scores = ("csat", "nps", "thumbs", "is_suspect", "has_comment", "seconds_to_dixa")
+    answered = text("answered_at IS NOT NULL")
+    op.create_index("survey_answered", "survey", ["answered_at", "survey_id", *cube, *scores], sqlite_where=answered)
