@@ -80,6 +80,9 @@ class Timings:
     recover_interval: timedelta = _timing(
         "5m", "How often one of the workers compares Dixa's closes with the records (`RECOVER_CLOSES`)."
     )
+    archive_interval: timedelta = _timing(
+        "5s", "How often a worker writes the archive. Several changes of a survey within this time are one write."
+    )
     token_retry_after: timedelta = _timing(
         "1m",
         "How long a token that Dixa refuses is not used, at most 5m. A token that Dixa accepts is not checked again "

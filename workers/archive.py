@@ -16,22 +16,20 @@ from service.records.redis import RecordsUnavailable
 
 log = structlog.get_logger()
 
-_INTERVAL: Final = timedelta(seconds=5)
-"""Several changes of a survey within this time are one row to write."""
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 
 
 class ArchiveLoop:
     """Runs in the thread of `loop`. A failure loses nothing: the records stay due."""
 
-    def __init__(self, archive: Archive, due: DueArchive) -> None:
+    def __init__(self, archive: Archive, due: DueArchive, interval: timedelta) -> None:
         self._archive = archive
         self._due = due
         self._id = ""
         self._housekeeping_at = 0.0
         self.loop = BackgroundLoop(
             self.step,
-            _INTERVAL,
+            interval,
             LogEvents("archive.failed", "archive.recovered", "archive.broken"),
             describe=_describe,
         )
@@ -76,4 +74,5 @@ def _describe(error: Exception) -> str:
 
 def open_archive_loop(url: str, settings: Settings, records: Records) -> ArchiveLoop:
     """Make the loop for the archive at `url`."""
-    return ArchiveLoop(open_archive(url, settings.archive_retention), DueArchive.beside(records))
+    archive = open_archive(url, settings.archive_retention)
+    return ArchiveLoop(archive, DueArchive.beside(records), settings.timings.archive_interval)

@@ -13,7 +13,7 @@ from service.records.listing import Listing
 
 BATCH: Final = 200
 """Records for one transaction of the archive."""
-_LEASE: Final = timedelta(minutes=1)
+_LEASE: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

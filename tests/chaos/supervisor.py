@@ -24,6 +24,7 @@ QUICK = {
     # A close lost by a defect must stay lost.
     "RECOVER_CLOSES": "off",
     "RELAY_INTERVAL": "50ms",
+    "ARCHIVE_INTERVAL": "500ms",
     "RECOVERY_WAIT": "200ms",
     "LEASE": "5s",
     "STEP_BUDGET": "2s",
@@ -105,6 +106,10 @@ class Cluster:
 
     def client(self) -> redis.Redis:
         return connect(self.server.url)
+
+    @property
+    def archive_url(self) -> str:
+        return f"sqlite:///{self._folder}/archive.db"
 
     def log_of(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()

@@ -87,6 +87,7 @@ match = {without_tags = ["spam"]}
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_INTERVAL": "50ms",
+    "ARCHIVE_INTERVAL": "100ms",
     "RECOVERY_WAIT": "100ms",
     "TOKEN_RETRY_AFTER": "500ms",
     "LEASE": "4s",
