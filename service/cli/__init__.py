@@ -12,6 +12,7 @@ from service.cli.ask import ask
 from service.cli.context import Commands
 from service.cli.doctor import doctor
 from service.cli.erase import erase, show_person
+from service.cli.export import export
 from service.cli.list_surveys import list_surveys
 from service.cli.make_login import make_login
 from service.cli.opt_out import opt_in, opt_out
@@ -39,6 +40,7 @@ for command in (
     why,
     list_surveys,
     stats,
+    export,
     try_rules,
     ask,
     recover,

@@ -1,0 +1,116 @@
+"""Reads the archive row by row, for exports and for `/api/v1`. docs/exports.md has the columns.
+
+Rows come in the order of a time that hardly changes, the close or the answer, and of the survey id. So a cursor, the
+time and id of the last row, stays valid while rows are added, changed and deleted.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from marshmallow import ValidationError
+from sqlalchemy import Engine, Select, select, tuple_
+
+from config.parsers import duration
+from service.archive.reading import reading
+from service.archive.schema import SURVEY
+
+_ROWS_AT_ONCE: Final = 1000
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MS: Final = timedelta(milliseconds=1)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Rows to read: their columns, and the time that orders them. Rows without this time are left out."""
+
+    name: str
+    columns: Sequence[str]
+    ordered_by: str
+
+
+_INTERNAL: Final = {"version", "comment_sha1"}
+_OF_NO_ANSWER: Final = {
+    "direction", "found_by", "state", "decided_at", "asked_at", "final_at", "reminded_at", "is_unconfirmed",
+    "seconds_to_delivery", "reason", "rule", "mismatches", "failure",
+}  # fmt: skip
+
+SURVEYS: Final = Extract("surveys", [each.name for each in SURVEY.columns if each.name not in _INTERNAL], "closed_at")
+ANSWERS: Final = Extract("answers", [each for each in SURVEYS.columns if each not in _OF_NO_ANSWER], "answered_at")
+EXTRACTS: Final = {each.name: each for each in (SURVEYS, ANSWERS)}
+
+
+class CursorError(ValueError):
+    """A text is no cursor of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and the cursor of the next ones. None after the last row of the moment."""
+
+    rows: Sequence[Row]
+    next_cursor: str | None
+
+
+def stream(engine: Engine, extract: Extract, since: datetime | None) -> Iterator[Row]:
+    """Yield all rows since a time, with few in memory. Raises ArchiveUnavailable."""
+    with reading(engine) as connection:
+        query = _query(extract, since).execution_options(yield_per=_ROWS_AT_ONCE)
+        yield from (dict(each) for each in connection.execute(query).mappings())
+
+
+def read_page(engine: Engine, extract: Extract, since: datetime | None, cursor: str | None, limit: int) -> Page:
+    """Return the rows after a cursor, or the first ones since a time. Raises CursorError and ArchiveUnavailable."""
+    query = _query(extract, since)
+    if cursor:
+        query = query.where(_order(extract) > _load_cursor(extract, cursor))
+    with reading(engine) as connection:
+        rows = [dict(each) for each in connection.execute(query.limit(limit + 1)).mappings()]
+    is_more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, _dump_cursor(extract, rows[-1]) if is_more else None)
+
+
+def read_since(text: str, moment: datetime) -> datetime:
+    """Parse a date, a time in ISO 8601 (UTC unless it names another zone), or how long before `moment`, such as 30d.
+
+    Raises ValueError with the way out.
+    """
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    with suppress(ValueError, ValidationError):
+        return moment - duration(text)
+    raise ValueError("is neither a time nor a duration. Write 2026-11-01, 2026-11-01T08:00:00Z or 30d.")
+
+
+def _query(extract: Extract, since: datetime | None) -> Select[Any]:
+    order = SURVEY.c[extract.ordered_by]
+    query = select(*(SURVEY.c[name] for name in extract.columns)).order_by(order, SURVEY.c.survey_id)
+    return query.where(order >= since) if since else query.where(order.is_not(None))
+
+
+def _order(extract: Extract) -> Any:
+    return tuple_(SURVEY.c[extract.ordered_by], SURVEY.c.survey_id)
+
+
+def _dump_cursor(extract: Extract, row: Row) -> str:
+    at_ms = (row[extract.ordered_by] - _EPOCH) // _MS
+    return urlsafe_b64encode(json.dumps([extract.name, at_ms, row["survey_id"]]).encode()).decode().rstrip("=")
+
+
+def _load_cursor(extract: Extract, text: str) -> tuple[datetime, str]:
+    try:
+        name, at_ms, survey_id = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        at = _EPOCH + int(at_ms) * _MS
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise CursorError from None
+    if name != extract.name or not isinstance(survey_id, str):
+        raise CursorError
+    return at, survey_id
