@@ -1,19 +1,12 @@
 """Parameters of the commands."""
 
-import re
 from datetime import timedelta
 
 import click
 from marshmallow import ValidationError
 
+from service.surveys.conversation_names import read_conversation_id
 from service.surveys.toml.fields import Duration
-
-_NAMED = re.compile(
-    r"(?: \#? | https?://[^\s?]*/ )"  # The number as Dixa shows it, or the URL of its page.
-    r"([0-9]{1,18})"
-    r"(?: -[0-9]{1,9} | /?(?:[?\#]\S*)? )",  # The round of a survey id, or the end of a URL.
-    re.VERBOSE,
-)
 
 
 class ConversationId(click.ParamType[int]):
@@ -23,8 +16,8 @@ class ConversationId(click.ParamType[int]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the conversation's number."""
-        named = _NAMED.fullmatch(value.strip())
-        if named is None or not (number := int(named[1])):
+        number = read_conversation_id(value)
+        if number is None:
             self.fail(f"{value!r} is not a conversation. Write its number, such as 48201.", param, ctx)
         return number
 

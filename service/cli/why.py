@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from service.cli.context import open_records, open_settings, paused_line, warn_if_paused
+from service.cli.context import open_client, open_records, open_settings, paused_line, warn_if_paused
 from service.cli.output import say_all, say_json
 from service.cli.params import ConversationId, json_option
-from service.dixa.outage import Outage
-from service.records.opt_outs import HashedOptOuts
-from service.records.redis import connect
+from service.dixa.outage import Outage, describe_outage, read_down_since
+from service.records.history import Histories
 from service.rules.identity import Identities, IdentityKind
 from service.rules.mismatches import mismatches_of
 from service.rules.timeline import describe, is_paused, is_waiting
@@ -25,14 +24,11 @@ from service.surveys.reasons import Reason
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Show why a survey was or wasn't sent, and its state."""
     settings = open_settings()
-    records, identities = open_records(settings), Identities(settings.secret_keys)
-    kept = HashedOptOuts.beside(records)
-    outage = Outage(connect(settings.redis_url))
-    paused_since, down_since = warn_if_paused(records), outage.down_since()
-    rounds = [
-        (record, kept.find_by_kind(identities.kinds_of(record.close) if record.close else {}))
-        for record in records.load_rounds(conversation_id)
-    ]
+    records, outage = open_records(settings), Outage(open_client(settings))
+    paused_since = warn_if_paused(records)
+    traits_of = Identities(settings.secret_keys).kinds_of
+    history = Histories.beside(records).load_history(conversation_id, traits_of, [outage.down_key])
+    rounds, down_since = history.rounds, read_down_since(history.values[0])
     if not rounds:
         raise click.ClickException(
             f"There is no record of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
@@ -46,7 +42,8 @@ def why(conversation_id: int, *, as_json: bool) -> None:
     for number, (record, opt_outs) in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
-        say_all((*([""] if number > 1 else []), title, *describe(record, paused, outage.problem(), opt_outs)))
+        lines = describe(record, paused, describe_outage(down_since), opt_outs)
+        say_all((*([""] if number > 1 else []), title, *lines))
 
 
 def _facts(

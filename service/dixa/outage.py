@@ -124,13 +124,11 @@ class Outage:
             since = self._redis.get(self._down_key)
         except redis.RedisError:
             return None
-        return datetime.fromtimestamp(int(since) / 1000, UTC) if since else None
+        return read_down_since(since)
 
     def problem(self) -> str:
         """Describe the outage for an operator. Empty without one."""
-        since = self.down_since()
-        meanwhile = "one call every few seconds checks whether it is back, and surveys wait without losing time"
-        return f"Dixa is down since {since:%Y-%m-%d %H:%M:%S} UTC: {meanwhile}" if since else ""
+        return describe_outage(self.down_since())
 
     def downtime(self, since: datetime) -> timedelta:
         """Return the total length of outages since a time. Deadlines of surveys are extended by it."""
@@ -170,6 +168,17 @@ class RelayPace:
         except DixaDown:
             probes, counts = self._outage.count_probes(), self._pace.count_free(*within)
             return counts if probes is None else [min(probes, each) for each in counts]
+
+
+def read_down_since(text: str | bytes | None) -> datetime | None:
+    """Read the value of `Outage.down_key`."""
+    return datetime.fromtimestamp(int(text) / 1000, UTC) if text else None
+
+
+def describe_outage(since: datetime | None) -> str:
+    """Describe an outage for an operator. Empty without one."""
+    meanwhile = "one call every few seconds checks whether it is back, and surveys wait without losing time"
+    return f"Dixa is down since {since:%Y-%m-%d %H:%M:%S} UTC: {meanwhile}" if since else ""
 
 
 def _ms(length: timedelta) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from service.records.codec import to_ms
 from service.records.processes import ALIVE_FOR, CALLS, LAST_WEBHOOK, PROCESSES
 from service.records.queries import Queries
 from service.records.switches import Switches
@@ -48,10 +49,15 @@ class Measured:
     reminding: int
     failed: int
     queued: int
-    is_paused: bool
+    paused_since: str | None
     last_webhook: float | None
     heartbeats: Sequence[Heartbeat]
     values: Sequence[str | None]
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused surveys."""
+        return self.paused_since is not None
 
 
 class Measurements(Queries, Switches):
@@ -85,11 +91,19 @@ class Measurements(Queries, Switches):
             reminding=reminding,
             failed=failed,
             queued=queued,
-            is_paused=paused is not None,
+            paused_since=paused,
             last_webhook=float(last_webhook) if last_webhook else None,
             heartbeats=[_read_heartbeat(name, text, now) for name, text in sorted(processes.items())],
             values=values,
         )
+
+    def count_due(self, bounds: Sequence[datetime]) -> list[int]:
+        """Count the surveys and reminders that are due before the first bound, between each two, and after the last."""
+        edges = [*map(str, map(to_ms, bounds))]
+        pipeline = self._redis.pipeline(transaction=False)
+        for since, until in zip(["-inf", *edges], [*(f"({each}" for each in edges), "+inf"], strict=True):
+            pipeline.zcount(self._due(Journey.OFFER), since, until)
+        return [int(each) for each in self._run_command(pipeline.execute)]
 
 
 def _overdue(first: Sequence[tuple[str, float]], now: float) -> float:

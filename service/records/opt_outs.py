@@ -57,11 +57,7 @@ class HashedOptOuts(Store):
 
     def find_by_kind(self, traits: Mapping[str, IdentityKind]) -> dict[IdentityKind, datetime | None]:
         """Return the kinds of traits that are opted out, with the latest time if it is known."""
-        found: dict[IdentityKind, datetime | None] = {}
-        for name, since in self.find([*traits]).items():
-            known = found.get(traits[name])
-            found[traits[name]] = max(known, since) if known and since else known or since
-        return found
+        return _latest_by_kind(traits, self.find([*traits]))
 
     def forget(self, traits: Sequence[str]) -> int:
         """Delete every trace of the opt-outs and opt-ins of these traits, and of the opt-outs made together with them.
@@ -108,6 +104,23 @@ class HashedOptOuts(Store):
             self._redis.set(self._secret_name, secrets.token_hex(32), nx=True)
             secret = self._redis.get(self._secret_name)
         return str(secret or "")
+
+
+def kinds_opted_out(
+    traits: Mapping[str, IdentityKind], kept: Mapping[str, str | None]
+) -> dict[IdentityKind, datetime | None]:
+    """Return the kinds of traits that are opted out, as `find_by_kind`. `kept` is what Redis has, by trait."""
+    return _latest_by_kind(traits, {name: _time_of(text) for name in traits if (text := kept.get(name)) is not None})
+
+
+def _latest_by_kind(
+    traits: Mapping[str, IdentityKind], times: Mapping[str, datetime | None]
+) -> dict[IdentityKind, datetime | None]:
+    found: dict[IdentityKind, datetime | None] = {}
+    for name, since in times.items():
+        known = found.get(traits[name])
+        found[traits[name]] = max(known, since) if known and since else known or since
+    return found
 
 
 def _time_of(opt_out: str) -> datetime | None:

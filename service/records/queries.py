@@ -161,13 +161,17 @@ class Queries(Store):
 
     def _learn_terms(self, names: Iterable[str | None]) -> None:
         """Read the terms of these names that aren't known yet, in one round trip: `_find_terms` then needs none."""
-        unknown = [each for each in dict.fromkeys(names) if each and each not in self._known_terms and each[0] != "{"]
-        if not unknown:
-            return
-        texts = self._run_command(lambda: self._redis.mget([*map(self._terms_key, unknown)]))
-        if len(self._known_terms) + len(unknown) > _MAX_KNOWN:
+        if unknown := self._unknown_terms(names):
+            self._keep_terms(unknown, self._run_command(lambda: self._redis.mget([*map(self._terms_key, unknown)])))
+
+    def _unknown_terms(self, names: Iterable[str | None]) -> list[str]:
+        """Return the names that aren't known yet. A record of an older version has the terms themselves, as JSON."""
+        return [each for each in dict.fromkeys(names) if each and each not in self._known_terms and each[0] != "{"]
+
+    def _keep_terms(self, names: Sequence[str], texts: Sequence[str | None]) -> None:
+        if len(self._known_terms) + len(names) > _MAX_KNOWN:
             self._known_terms.clear()
-        self._known_terms |= {name: read_terms(text) for name, text in zip(unknown, texts, strict=True) if text}
+        self._known_terms |= {name: read_terms(text) for name, text in zip(names, texts, strict=True) if text}
 
     def _find_terms(self, name: str) -> Survey | None:
         """Return stored terms. The name is a hash of them, so they never change."""

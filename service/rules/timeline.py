@@ -1,7 +1,9 @@
 """The timeline of a record: what happened, when and why, and what comes next."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
 
 from service.rules.identity import IdentityKind
 from service.rules.mismatches import mismatches_of
@@ -52,15 +54,49 @@ _ACTIONS: Mapping[ActionState, str] = {
 }
 
 
+class LineKind(StrEnum):
+    """What a line of a timeline is: something that happened, more about it, or what comes next."""
+
+    EVENT = "event"
+    DETAIL = "detail"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a timeline. `at` is None if the time isn't known."""
+
+    kind: LineKind
+    at: datetime | None
+    text: str
+
+    def __str__(self) -> str:
+        """Return the line for a terminal, in UTC."""
+        text = {LineKind.DETAIL: f"  {self.text}", LineKind.NEXT: f"Next: {self.text}"}.get(self.kind, self.text)
+        return f"  {f'{self.at:%Y-%m-%d %H:%M:%S}' if self.at else '':<19}  {text}"
+
+
 def describe(
     record: Record,
     paused: str,
     trouble: str = "",
     opt_outs: Mapping[IdentityKind, datetime | None] = {},
 ) -> Iterator[str]:
-    """Yield the timeline line by line, in UTC.
+    """Yield the timeline line by line, as a terminal shows it."""
+    return map(str, tell(record, paused, trouble, opt_outs))
 
-    `paused` is the line about a pause, `trouble` that about an outage; `opt_outs` has the date of each opt-out.
+
+def tell(
+    record: Record,
+    paused: str,
+    trouble: str = "",
+    opt_outs: Mapping[IdentityKind, datetime | None] = {},
+    zone: tzinfo = UTC,
+) -> Iterator[Line]:
+    """Yield the timeline.
+
+    `paused` is the line about a pause, `trouble` that about an outage; `opt_outs` has the date of each opt-out. `zone`
+    is that of times within a text.
     """
     yield from _describe_close(record)
     yield from _describe_decision(record)
@@ -77,7 +113,7 @@ def describe(
     if record.latest_close and record.offer.due_at is None:
         yield _line(record.latest_close, f"Closed again. No new survey: {Reason.CLOSED_AGAIN}.")
         yield from _explain(Reason.CLOSED_AGAIN)
-    yield from _describe_next(record, paused)
+    yield from _describe_next(record, paused, zone)
     if trouble and is_waiting(record):
         yield _detail(f"{trouble}.")
 
@@ -92,7 +128,7 @@ def is_paused(record: Record) -> bool:
     return record.offer.due_at is not None and record.offer.call is None
 
 
-def _describe_close(record: Record) -> Iterator[str]:
+def _describe_close(record: Record) -> Iterator[Line]:
     close = record.close
     if close is None:
         yield _line(record.accepted_at, "A customer answered after the record was lost. The link made a new one.")
@@ -109,7 +145,7 @@ def _describe_close(record: Record) -> Iterator[str]:
         yield _line(record.accepted_at, accepted)
 
 
-def _describe_decision(record: Record) -> Iterator[str]:
+def _describe_decision(record: Record) -> Iterator[Line]:
     offer, survey = record.offer, record.terms.name if record.terms else "none"
     if offer.state in _NOT_ASKED and not offer.delivered_at:
         yield _line(record.decided_at or record.accepted_at, f"{_NOT_ASKED[offer.state]}: {offer.reason}.")
@@ -125,7 +161,7 @@ def _describe_decision(record: Record) -> Iterator[str]:
         yield _detail(f"Facts: {'; '.join(facts)}.")
 
 
-def _describe_offer(record: Record) -> Iterator[str]:
+def _describe_offer(record: Record) -> Iterator[Line]:
     offer = record.offer
     for each in record.offers:
         yield _line(offer.offered_at, f"Offer created in Dixa: {each.rating}, rating id {each.rating_id}.")
@@ -144,7 +180,7 @@ def _describe_offer(record: Record) -> Iterator[str]:
         yield from _explain(offer.reason)
 
 
-def _describe_answer(answer: AnswerProgress) -> Iterator[str]:
+def _describe_answer(answer: AnswerProgress) -> Iterator[Line]:
     if answer.reason == Reason.ERASED:
         known = " Its result is in Dixa." if answer.state is AnswerState.SUBMITTED else ""
         yield _line(answer.answer.answered_at, f"Answered. The answer is deleted.{known}")
@@ -165,7 +201,7 @@ def _scores(scores: Mapping[RatingType, int]) -> str:
     return ", ".join(f"{rating} {score}" for rating, score in scores.items())
 
 
-def _describe_follow_up(found: FollowUp) -> Iterator[str]:
+def _describe_follow_up(found: FollowUp) -> Iterator[Line]:
     for name, each in found.actions.items():
         problem = f" ({each.problem})" if each.problem else ""
         sent = f" Sent: {_scores(each.sent_scores)}." if each.sent_scores else ""
@@ -174,7 +210,7 @@ def _describe_follow_up(found: FollowUp) -> Iterator[str]:
         yield _line(None, "No follow-up for this answer.")
 
 
-def _describe_next(record: Record, paused: str) -> Iterator[str]:
+def _describe_next(record: Record, paused: str, zone: tzinfo) -> Iterator[Line]:
     offer, answer, follow_up = record.offer, record.answer, record.follow_up
     if offer.reason == Reason.ERASED:
         yield _next(None, "nothing")
@@ -190,13 +226,13 @@ def _describe_next(record: Record, paused: str) -> Iterator[str]:
         yield _next(follow_up.due_at, f"run the follow-up{_tries(follow_up.tries)}")
     if answer and not (answer.is_provisional and offer.state is OfferState.REMINDING):
         return
-    moment, opens = _next_step(record)
+    moment, opens = _next_step(record, zone)
     yield _next(moment, _NEXT_OFFER[offer.state] + opens + _tries(offer.tries))
     if paused and is_paused(record):
         yield _detail(paused)
 
 
-def _next_step(record: Record) -> tuple[datetime | None, str]:
+def _next_step(record: Record, zone: tzinfo) -> tuple[datetime | None, str]:
     """Return the time of the offer's next step, and a note about the send window.
 
     With one candidate the step waits for its window. With several the decision comes first.
@@ -211,7 +247,7 @@ def _next_step(record: Record) -> tuple[datetime | None, str]:
     first = min(shut_until)
     if len(openings) == 1:
         return first, " (its send window opens then)"
-    return offer.due_at, f" (the first send window opens at {first:%Y-%m-%d %H:%M})"
+    return offer.due_at, f" (the first send window opens at {first.astimezone(zone):%Y-%m-%d %H:%M})"
 
 
 def _opening(window: SendWindow | None, due_at: datetime) -> datetime | None:
@@ -231,7 +267,7 @@ def _has_failed(record: Record) -> bool:
     return any(each is not None and each.state == "failed" for each in journeys)
 
 
-def _explain(reason: str) -> Iterator[str]:
+def _explain(reason: str) -> Iterator[Line]:
     yield _detail(Reason(reason).meaning)
     yield _detail(f"What to change: {Reason(reason).remedy}")
 
@@ -240,13 +276,13 @@ def _tries(tries: int) -> str:
     return f" (failed {'once' if tries == 1 else f'{tries} times'})" if tries else ""
 
 
-def _line(moment: datetime | None, text: str) -> str:
-    return f"  {f'{moment:%Y-%m-%d %H:%M:%S}' if moment else '':<19}  {text}"
+def _line(moment: datetime | None, text: str) -> Line:
+    return Line(LineKind.EVENT, moment, text)
 
 
-def _detail(text: str) -> str:
-    return _line(None, f"  {text}")
+def _detail(text: str) -> Line:
+    return Line(LineKind.DETAIL, None, text)
 
 
-def _next(moment: datetime | None, text: str) -> str:
-    return _line(moment, f"Next: {text}.")
+def _next(moment: datetime | None, text: str) -> Line:
+    return Line(LineKind.NEXT, moment, f"{text}.")

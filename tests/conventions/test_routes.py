@@ -28,6 +28,9 @@ ROUTES = {
     ("GET", "/accessibility"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
+    ("GET", "/operator"): LOGIN,
+    ("POST", "/operator"): LOGIN_THAT_ACTS,
+    ("GET", "/operator/story"): LOGIN,
     ("GET", "/operator/failed"): LOGIN,
     ("POST", "/operator/failed"): LOGIN_THAT_ACTS,
 }

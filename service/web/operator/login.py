@@ -20,8 +20,8 @@ from werkzeug.security import check_password_hash
 from config.operators import EVERYBODY, Login, Role
 from config.settings import Settings
 from service.records.failure_guard import PERIOD_SECONDS, FailureGuard
-from service.web.operator.thread_pool import run_in_thread
 from service.web.rejections import Rejections
+from service.web.thread_pool import run_in_thread
 
 SECRET_HEADER: Final = "X-Operator-Secret"  # noqa: S105 - a name
 MAX_FAILED_LOGINS: Final = 10

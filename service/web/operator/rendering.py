@@ -5,7 +5,7 @@ A view is a function of the blueprint; `VIEWS` has each with its name. All of th
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,6 +24,8 @@ from service.web.services import services
 from service.web.stylesheet import read_stylesheet
 
 VIEWS: Final[Mapping[str, str]] = {
+    "today": "Today",
+    "story": "Story",
     "failed": "Failed",
 }
 """The views in the order of the navigation: endpoints of the blueprint, and their names."""
@@ -146,6 +148,10 @@ class Clock:
         found = moment.astimezone(self._zone).date() if isinstance(moment, datetime) else moment
         year = "" if found.year == self.today.year else f" {found.year}"
         return f"{found.day} {found:%b}{year}"
+
+    def midnight(self, day: date) -> datetime:
+        """Return the begin of a day."""
+        return datetime.combine(day, time(), self._zone).astimezone(UTC)
 
     def moment(self, moment: datetime) -> str:
         """Return a day and a time."""

@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from service.web.operator import failed
+from service.web.operator import failed, story, today
 from service.web.operator.blueprint import DOOR, bp
 from service.web.operator.login import Door
 from service.web.services import Services
 
-VIEWS = (failed,)
+VIEWS = (today, story, failed)
 """The modules of the views. Importing one adds its routes to the blueprint."""
 
 

@@ -1,6 +1,5 @@
 """The view "Failed" shows what has failed and why, and retries it."""
 
-import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +11,8 @@ from service.surveys.states import AnswerState, OfferState
 from service.web.operator import failed
 from tests.harness import AT_ONCE, CSAT, Story
 from tests.moments import moment
-from tests.web.operator.window_client import act, look
+from tests.web.operator.pages import words
+from tests.web.operator.window_client import act, look, make_window
 
 VIEW = "/operator/failed"
 
@@ -31,10 +31,6 @@ def fail_answer(story: Story) -> str:
     story.dixa.fails(times=1, status=400, call="submit")
     story.submit(survey_id)
     return survey_id
-
-
-def words(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html.partition("<main")[2].partition("</main")[0]).split())
 
 
 def test_nothing_has_failed(window: FlaskClient) -> None:
@@ -97,9 +93,7 @@ def test_a_long_list_is_cut_and_says_so(window: FlaskClient, story: Story, monke
     assert latest in text
 
 
-def test_without_redis_the_view_names_the_way_out(window: FlaskClient) -> None:
-    from tests.web.operator.window_client import make_window  # noqa: PLC0415
-
+def test_without_redis_the_view_names_the_way_out() -> None:
     response = look(make_window("redis://127.0.0.1:1/0"), VIEW)
     assert response.status_code == 503
     assert "afterword doctor" in response.text
