@@ -11,6 +11,8 @@ from typing import Any, Final
 from service.records.codec import from_ms, to_ms
 from service.records.listing import Listing
 
+DUE_ARCHIVE: Final = "due:archive"
+"""The key of the due set, after the prefix."""
 BATCH: Final = 200
 """Records for one transaction of the archive."""
 _LEASE: Final = timedelta(seconds=10)
@@ -43,7 +45,7 @@ class DueArchive(Listing):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._due_key, self._facts_key = f"{self._prefix}due:archive", f"{self._prefix}archive"
+        self._due_key, self._facts_key = f"{self._prefix}{DUE_ARCHIVE}", f"{self._prefix}archive"
 
     def take(self, archive: str, most: int = BATCH) -> Take:
         """Take the next records for this archive. Without any, the take is empty. Raises OtherArchive."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.records.codec import to_ms
+from service.records.due_archive import DUE_ARCHIVE
 from service.records.processes import ALIVE_FOR, CALLS, LAST_WEBHOOK, PROCESSES
 from service.records.queries import Queries
 from service.records.switches import Switches
@@ -50,6 +51,7 @@ class Measured:
     failed: int
     queued: int
     paused_since: str | None
+    to_archive: int
     last_webhook: float | None
     heartbeats: Sequence[Heartbeat]
     values: Sequence[str | None]
@@ -73,12 +75,13 @@ class Measurements(Queries, Switches):
         pipeline.scard(self._reminding_key)
         pipeline.zcard(self._failed_key)
         pipeline.llen(self._queue_key)
+        pipeline.zcard(f"{self._prefix}{DUE_ARCHIVE}")
         pipeline.mget([self._paused_key, f"{self._prefix}{LAST_WEBHOOK}", *keys])
         for journey in Journey:
             pipeline.zcard(self._due(journey))
             pipeline.zrange(self._due(journey), 0, 0, withscores=True)
         (seconds, micros), decisions, calls, processes, *rest = self._run_command(pipeline.execute)
-        reminding, failed, queued, (paused, last_webhook, *values), *due = rest
+        reminding, failed, queued, to_archive, (paused, last_webhook, *values), *due = rest
         now = seconds + micros / 1_000_000
         return Measured(
             now=datetime.fromtimestamp(now, UTC),
@@ -92,6 +95,7 @@ class Measurements(Queries, Switches):
             failed=failed,
             queued=queued,
             paused_since=paused,
+            to_archive=to_archive,
             last_webhook=float(last_webhook) if last_webhook else None,
             heartbeats=[_read_heartbeat(name, text, now) for name, text in sorted(processes.items())],
             values=values,

@@ -6,8 +6,9 @@ prometheus-client's own counters are of one process, so none is used: several we
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from service.archive.measurement import ArchiveMeasured, Distribution
 from service.dixa.call_counts import CallOutcome
 from service.records.measurements import Measured
 from service.records.redis_check import Risk
@@ -66,6 +67,7 @@ def of_records(found: Measured) -> Iterator[Metric]:
     yield gauge("afterword_reminding_surveys", "Surveys that wait for their reminder.", found.reminding)
     yield gauge("afterword_failed_surveys", "Surveys that failed for good, until a retry.", found.failed)
     yield gauge("afterword_queued_tasks", "Tasks that wait for a worker.", found.queued)
+    yield gauge("afterword_archive_due_surveys", "Changed surveys that the archive doesn't have yet.", found.to_archive)
     yield gauge("afterword_paused", "Whether an operator has paused surveys.", found.is_paused)
     if found.last_webhook:
         yield gauge(
@@ -121,3 +123,24 @@ def of_spool(host: str, waiting: int, corrupt: int, size: int) -> Iterator[Metri
     family.add_metric([host, "corrupt"], corrupt)
     yield family
     yield gauges("afterword_spool_bytes", "Size of what waits in the spool.", "host", {host: size})
+
+
+def of_archive(found: ArchiveMeasured) -> Iterator[Metric]:
+    """Yield what the archive counts."""
+    yield gauges("afterword_surveys", "Surveys in the archive by state.", "state", found.states)
+    yield gauges("afterword_failed_journeys", "Failed journeys in the archive.", "journey", found.failures)
+    yield _histogram(
+        "afterword_close_to_delivery_seconds",
+        "Time from the close to the link at the customer, the delay of the survey included.",
+        found.to_delivery,
+    )
+    yield _histogram(
+        "afterword_answer_to_dixa_seconds",
+        "Time from the answer to the result in Dixa, the time for changes included.",
+        found.to_dixa,
+    )
+
+
+def _histogram(name: str, text: str, found: Distribution) -> Metric:
+    buckets = [(str(limit), count) for limit, count in zip(found.limits, found.counts, strict=True)]
+    return HistogramMetricFamily(name, text, buckets=[*buckets, ("+Inf", found.count)], sum_value=found.sum)

@@ -10,11 +10,14 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from service.archive.measurement import measure_archive
+from service.archive.store import ArchiveUnavailable
 from service.intake.spool import Spool
 from service.records.measurements import Measurements
 from service.records.processes import count_connections
 from service.records.redis import RecordsUnavailable
 from service.web import metric_families as families
+from service.web.archive_access import read_archive
 from service.web.bearer_token import has_token
 from service.web.failed_requests import PROBLEM, is_over_limit, refuse
 from service.web.services import Services, services
@@ -60,6 +63,7 @@ class _Measuring(Collector):
         else:
             is_up = True
         yield families.gauge("afterword_redis_up", "Whether Redis responds to this web process.", is_up)
+        yield from self._of_archive()
 
     def _of_redis(self) -> Iterator[Metric]:
         core = self._core
@@ -71,6 +75,18 @@ class _Measuring(Collector):
         yield from families.of_dixa(core.pace.rate, used, is_down=down_since is not None)
         connections = count_connections(each.role for each in found.heartbeats if each.is_alive)
         yield families.of_risks(core.records.risks(connections))
+
+    def _of_archive(self) -> Iterator[Metric]:
+        url = self._core.settings.archive_url
+        if url is None:
+            return
+        try:
+            yield from families.of_archive(read_archive(url, measure_archive))
+        except ArchiveUnavailable:
+            is_up = False
+        else:
+            is_up = True
+        yield families.gauge("afterword_archive_up", "Whether this web process can read the archive.", is_up)
 
 
 def _measure_spool(spool: Spool) -> tuple[int, int, int]:

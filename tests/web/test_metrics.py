@@ -12,6 +12,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from service.archive.schema import Stage
 from service.dixa.call_counts import CallCounts, CallOutcome
 from service.dixa.outage import Outage
 from service.dixa.pace import SharedPace
@@ -24,6 +25,7 @@ from service.surveys.ports import Deadline
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, Verdict
 from service.web.app import create_app
+from tests.archive.rows import NOON, make_answer, make_row, open_with
 from tests.costs.meter import Meter
 from tests.deploy.tools import program
 from tests.harness import AT_ONCE
@@ -173,6 +175,39 @@ def test_risks_of_redis_are_shown_by_aspect(own_redis: RedisServer) -> None:
     assert read(scrape(client))['afterword_redis_risk{aspect="persistence"}'] == 2
 
 
+def test_the_archive_shows_states_and_times(redis_url: str, archive_url: str, keys: "redis.Redis") -> None:
+    keys.zadd("afterword:due:archive", {"7": 1, "8": 2})
+    open_with(
+        archive_url,
+        make_row(1, state="skipped"),
+        make_row(2, delivered_at=NOON, seconds_to_delivery=60, state="failed", failure="answer"),
+        make_answer(3, delivered_at=NOON, seconds_to_delivery=61, seconds_to_dixa=7000, failure="follow_up"),
+        make_answer(4, delivered_at=NOON, seconds_to_delivery=10_000_000),
+    )
+    found = read(scrape(make_client(redis_url, ARCHIVE_URL=archive_url)))
+    assert found["afterword_archive_up"] == 1
+    assert found["afterword_archive_due_surveys"] == 2
+    states = {name: found[f'afterword_surveys{{state="{name}"}}'] for name in Stage}
+    assert states == dict.fromkeys(Stage, 0) | {"skipped": 1, "failed": 1, "submitted": 2}
+    assert [found[f'afterword_failed_journeys{{journey="{each}"}}'] for each in Journey] == [0, 1, 1]
+    name = "afterword_close_to_delivery_seconds"
+    assert [found[f'{name}_bucket{{le="{limit}"}}'] for limit in ("60", "300", "259200", "+Inf")] == [1, 2, 2, 3]
+    assert (found[f"{name}_count"], found[f"{name}_sum"]) == (3, 10_000_121)
+    assert found["afterword_answer_to_dixa_seconds_sum"] == 7000
+    assert found['afterword_answer_to_dixa_seconds_bucket{le="7200"}'] == 1
+
+
+def test_an_archive_that_cannot_be_read_is_shown_as_such(
+    redis_url: str, tmp_path: Path, keys: "redis.Redis", capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = read(scrape(make_client(redis_url, ARCHIVE_URL=f"sqlite:///{tmp_path}/none.db")))
+    assert found["afterword_archive_up"] == 0
+    assert found["afterword_redis_up"] == 1
+    assert 'afterword_surveys{state="failed"}' not in found
+    assert capfd.readouterr().err == ""
+    assert "afterword_archive_up" not in read(scrape(make_client(redis_url, ARCHIVE_URL="off")))
+
+
 def test_without_redis_the_rest_is_shown(own_redis: RedisServer, tmp_path: Path) -> None:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path))
     assert read(scrape(client))["afterword_redis_up"] == 1
@@ -200,11 +235,14 @@ def test_a_scrape_costs_four_round_trips_and_no_scan(
         cost = meter.measure(lambda: scrape(client))
     assert cost.round_trips == 4, meter.commands
     # MONITOR, which counts, doesn't show the two CONFIG GET.
-    assert cost.commands == 8 + 2 * len(Journey) + 1, meter.commands
+    assert cost.commands == 9 + 2 * len(Journey) + 1, meter.commands
     assert not [each for each in meter.commands if "SCAN" in each or "KEYS" in each]
 
 
-def test_promtool_finds_no_fault(client: FlaskClient) -> None:
+def test_promtool_finds_no_fault(redis_url: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/archive.db"
+    open_with(url)
+    client = make_client(redis_url, SPOOL_DIR=str(tmp_path), ARCHIVE_URL=url)
     done = subprocess.run(
         [program("promtool"), "check", "metrics"], input=scrape(client), capture_output=True, text=True, check=False
     )
@@ -213,6 +251,8 @@ def test_promtool_finds_no_fault(client: FlaskClient) -> None:
 
 def test_each_metric_is_documented(redis_url: str, tmp_path: Path, keys: "redis.Redis") -> None:
     keys.set("afterword:last_webhook", "1700000000.5")
-    text = scrape(make_client(redis_url, SPOOL_DIR=str(tmp_path)))
+    url = f"sqlite:///{tmp_path}/archive.db"
+    open_with(url)
+    text = scrape(make_client(redis_url, SPOOL_DIR=str(tmp_path), ARCHIVE_URL=url))
     page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(afterword_\w+)", page, re.MULTILINE)) == {*families_of(text)}
