@@ -33,8 +33,9 @@ from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.ports import Action
 from workers.missed import open_missed_loop
+from workers.names import open_names_loop
 from workers.relay import Relay
-from workers.steps import ArchiveStep, MissedStep, RelayStep, WakeStep
+from workers.steps import ArchiveStep, MissedStep, NamesStep, RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -83,7 +84,8 @@ def build(settings: Settings) -> Celery:
         from workers.archive import open_archive_loop  # noqa: PLC0415
 
         app.archive = open_archive_loop(settings.archive_url, settings, records)
-        app.steps["worker"].add(ArchiveStep)
+        app.names = open_names_loop(settings, records, open_dixa(settings, client, observes_only=True))
+        app.steps["worker"].update((ArchiveStep, NamesStep))
     if settings.recover_closes:
         observer = open_dixa(settings, client, observes_only=True, counts=counts)
         app.missed = open_missed_loop(settings, records, observer)

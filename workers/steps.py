@@ -48,6 +48,20 @@ class ArchiveStep(bootsteps.StartStopStep):  # type: ignore[misc]
         worker.app.archive.stop()
 
 
+class NamesStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Fetches the names of agents and queues in a thread of the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """Start with the worker."""
+        worker.app.names.start()
+
+    def stop(self, worker: Any) -> None:
+        """Stop with the worker."""
+        worker.app.names.stop()
+
+
 class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Wakes Celery's event loop when a thread of the pool is free again.
 

@@ -1,10 +1,22 @@
-"""`afterword archive rebuild`: fill an archive from the records."""
+"""`afterword archive`: fill the archive from the records, and delete comments from it.
+
+SQLAlchemy is large, so only these commands import it, when they run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from config.settings import Settings
 from service.cli.context import open_records, open_settings
 from service.cli.output import say
+from service.cli.params import ConversationId
 from service.records.due_archive import DueArchive
+
+if TYPE_CHECKING:
+    from service.archive.store import Archive
 
 
 @click.group(short_help="Fill the archive, from which reports are made.")
@@ -18,15 +30,29 @@ def rebuild() -> None:
 
     Rows without a record any more stay as they are. So do comments that Dixa has: records have forgotten those.
     """
-    # SQLAlchemy is large, and no other command needs it.
+    settings = open_settings()
+    with _writing(settings) as this:
+        count = DueArchive.beside(open_records(settings)).restart(this.prepare())
+    say(f"{count} surveys are due for the archive. The workers write some thousands a second: see `afterword doctor`.")
+
+
+@archive.command("forget-comments", short_help="Delete the comments of a conversation.")
+@click.argument("conversation_id", type=ConversationId())
+def forget_comments(conversation_id: int) -> None:
+    """Delete the comments of a conversation from the archive, such as one whose record has expired."""
+    with _writing(open_settings()) as this:
+        count = this.forget_comments(conversation_id)
+    say(f"Comments deleted from the archive: {count}.")
+
+
+@contextmanager
+def _writing(settings: Settings) -> Iterator["Archive"]:
+    """Open the archive, and say in one line why it can't be written."""
     from service.archive.store import ArchiveUnavailable, open_archive  # noqa: PLC0415
 
-    settings = open_settings()
     if settings.archive_url is None:
         raise click.ClickException("There is no archive: ARCHIVE_URL is off, or isn't set while SPOOL_DIR is off.")
     try:
-        this = open_archive(settings.archive_url, settings.archive_retention).prepare()
+        yield open_archive(settings.archive_url, settings.archive_retention)
     except ArchiveUnavailable as error:
-        raise click.ClickException(f"The archive can't be written: {error}.") from None
-    count = DueArchive.beside(open_records(settings)).restart(this)
-    say(f"{count} surveys are due for the archive. The workers write some thousands a second: see `afterword doctor`.")
+        raise click.ClickException(f"The archive can't be written: {error}. Check ARCHIVE_URL.") from None

@@ -9,6 +9,7 @@ from service.doctor.redis import REACHABLE
 from service.records.due_archive import DueArchive
 
 _LATE = timedelta(minutes=5)
+_REMEDY = "See archive.failed in the workers' log, worker.alive and ARCHIVE_URL"
 
 
 def _archive(installation: Installation) -> Iterator[Finding]:
@@ -18,13 +19,16 @@ def _archive(installation: Installation) -> Iterator[Finding]:
     due = DueArchive.beside(installation.records)
     facts, waiting = due.facts(), due.count_due()
     if facts is None:
-        yield ok("the first worker makes it")
+        if waiting:
+            yield warn(f"not made yet, and {waiting} surveys are due", _REMEDY)
+        else:
+            yield ok("the first worker makes it")
         return
     written_at = facts.written_at
     if waiting and written_at and datetime.now(UTC) - written_at > _LATE:
         yield warn(
             f"not written since {written_at:%Y-%m-%d %H:%M} UTC, and {waiting} surveys are due; nothing is lost",
-            "See archive.failed in the workers' log, worker.alive and ARCHIVE_URL",
+            _REMEDY,
         )
     else:
         yield ok(f"written, {waiting} surveys are due")

@@ -21,6 +21,8 @@ from service.dixa.outage import Outage
 from service.dixa.token_check import TokenCheck
 from service.intake.spool import Spool
 from service.records.answer_transitions import GivenAnswer
+from service.records.due_archive import DueArchive
+from service.records.names import Names, NamesInDixa
 from service.records.outcomes import Outcome
 from service.records.processes import Processes
 from service.records.records import Records
@@ -267,6 +269,7 @@ def test_table_has_every_key_and_field_once(
     visit_the_page(action_story.story, redis_url, survey_id, seen)
     use_commands(redis_url, seen)
     disturb(Story(redis_client, "afterword:", action_story.dixa), seen, redis_client)
+    archive(redis_client, seen)
     erase_all(redis_client, Retention(DAY, DAY, DAY, DAY))
     seen.look()
     used_keys = {pattern_of(KEYS, each) for each in seen.keys}
@@ -296,6 +299,14 @@ def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> 
     page.post(f"{path}/stop", base_url=PUBLIC_URL, data={"undo": "1"})
     core.records.delay_answers(DAY)
     Processes(client, take_fingerprint(settings), webhook_at=time, calls=lambda: {"ok": 1}).write("web")
+    seen.look()
+
+
+def archive(client: redis.Redis, seen: Seen) -> None:
+    records = Records(client, lease=DAY, keep=90 * DAY, is_archived=True)
+    records.accept(Close(9, datetime.now(UTC)), [AT_ONCE])
+    DueArchive.beside(records).take("an archive")
+    Names.beside(records).store(NamesInDixa({"a-1": "Aisha"}, {"q-1": "Returns"}))
     seen.look()
 
 
