@@ -21,7 +21,7 @@ def find_mistakes(settings: Settings, is_set: Callable[[str], bool]) -> Iterator
     yield from _find_contradictions(settings.timings)
     if settings.smtp_server and not is_set("MAIL_FROM"):
         yield "  MAIL_FROM is not set, and SMTP_URL is. Example: MAIL_FROM=Northwind <survey@northwind.example>"
-    for name in ("DELIVERY_WEBHOOK", "ANSWER_WEBHOOK"):
+    for name in ("DELIVERY_WEBHOOK", "ANSWER_WEBHOOK", "EVENTS_WEBHOOK"):
         if is_set(f"{name}_URL") != is_set(f"{name}_SECRET"):
             missing, given = ("SECRET", "URL") if is_set(f"{name}_URL") else ("URL", "SECRET")
             yield f"  {name}_{missing} is not set, and {name}_{given} is. Set both, or neither."

@@ -33,6 +33,7 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
         "COMMENT_RETENTION": timings.comment_retention,
         "FACTS_RETENTION": timings.facts_retention,
         "AGENT_RETENTION": timings.agent_retention,
+        "EVENTS": sorted(settings.sent_events),
         "LEASE": timings.lease,
         "RECONCILE_AFTER": timings.reconcile_after,
     }

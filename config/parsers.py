@@ -16,6 +16,7 @@ from marshmallow import fields, validate
 
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES, find_language
+from service.surveys.states import SurveyEvent
 from service.surveys.toml.fields import Duration, read_zone
 from service.surveys.toml.loader import read_surveys
 
@@ -88,6 +89,15 @@ def time_zone(text: str) -> ZoneInfo:
     except ValueError as error:
         way_out = f"Did you mean {error}?" if str(error) else "Write one such as Europe/Copenhagen or UTC."
         raise ValueError(f"is not a time zone. {way_out}") from None
+
+
+def events(text: str) -> frozenset[SurveyEvent]:
+    """Parse names of events, such as `survey.asked, survey.answered`."""
+    known = {each.type: each for each in SurveyEvent}
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if not names or not names <= known.keys():
+        raise ValueError(f"is not one or several of: {', '.join(known)}.")
+    return frozenset(known[name] for name in names)
 
 
 def folder(text: str) -> Path | None:

@@ -19,6 +19,7 @@ from service.surveys.brand import Brand
 from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox, mailbox, read_address
 from service.surveys.retention import ArchiveRetention, Retention
+from service.surveys.states import SurveyEvent
 from service.surveys.theme import Logo, Theme, dark_accent, label, light_accent, logo, make_theme
 
 
@@ -420,6 +421,23 @@ class Settings:
     answer_webhook_secret: str | None = variable(
         secret_parsers.webhook_secret, "Its secret, made like the one above.", default="", is_secret=True
     )
+    events_webhook_url: str | None = variable(
+        address_parsers.endpoint_url,
+        "Your own receiver of events, such as `survey.asked` or `survey.answered`. See docs/events.md.",
+        default="",
+        is_secret=True,
+    )
+    events_webhook_secret: str | None = variable(
+        secret_parsers.webhook_secret, "Its secret, made like the one above.", default="", is_secret=True
+    )
+    events: frozenset[SurveyEvent] = variable(
+        parsers.events,
+        "The events that it gets, separated by commas.",
+        default=", ".join(each.type for each in SurveyEvent),
+    )
+    events_comments: bool = variable(
+        parsers.switch, "`on`: `survey.answered` has the comment, while Dixa has it not yet.", default="off"
+    )
     slack_url: str | None = variable(
         address_parsers.endpoint_url,
         "An incoming webhook of Slack, or of a compatible service, for `slack = true` in `[[survey.on_answer]]`.",
@@ -510,6 +528,16 @@ class Settings:
     def answer_webhook(self) -> SignedEndpoint | None:
         """The receiver of answers, if it is set up."""
         return _signed(self.answer_webhook_url, self.answer_webhook_secret)
+
+    @property
+    def events_webhook(self) -> SignedEndpoint | None:
+        """The receiver of events, if it is set up."""
+        return _signed(self.events_webhook_url, self.events_webhook_secret)
+
+    @property
+    def sent_events(self) -> frozenset[SurveyEvent]:
+        """The events that are sent."""
+        return self.events if self.events_webhook else frozenset()
 
     @cached_property
     def own_addresses(self) -> frozenset[str]:

@@ -40,7 +40,7 @@ from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Action, Deadline, Delivery
 from service.surveys.ratings import RatingType
 from service.surveys.retention import Retention
-from service.surveys.states import AnswerState, ChangeKind, FollowUpState, OfferState
+from service.surveys.states import AnswerState, ChangeKind, FollowUpState, OfferState, SurveyEvent
 from tests.moments import moment
 from tests.polling import eventually
 from tests.processes import SECRET_KEY
@@ -128,6 +128,7 @@ class Story:
         timings: Timings = QUICK,
         deliveries: Sequence[Delivery] | None = None,
         actions: Sequence[Action] = (),
+        events: Collection[SurveyEvent] = (),
         **pace: Any,
     ) -> None:
         self.dixa = dixa
@@ -136,6 +137,7 @@ class Story:
             lease=timings.lease,
             keep=timings.record_retention,
             retention=Retention(timings.offer_max_age, 30 * DAY, 90 * DAY, 90 * DAY),
+            events=events,
             prefix=prefix,
         )
         self.opt_outs = HashedOptOuts(client, prefix=prefix)

@@ -32,10 +32,11 @@ from service.rules.suppression import MAX_EARLIER, SuppressionPolicy
 from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.ports import Action
+from workers.events import open_event_loop
 from workers.missed import open_missed_loop
 from workers.names import open_names_loop
 from workers.relay import Relay
-from workers.steps import ArchiveStep, MissedStep, NamesStep, RelayStep, WakeStep
+from workers.steps import ArchiveStep, EventStep, MissedStep, NamesStep, RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -49,6 +50,7 @@ def build(settings: Settings) -> Celery:
         keep=timings.record_retention,
         retention=settings.retention,
         is_archived=settings.archive_url is not None,
+        events=settings.sent_events,
         mail_budget=timings.mail_budget,
     )
     outage = Outage(client, on_recovery=records.end_backoff)
@@ -86,6 +88,9 @@ def build(settings: Settings) -> Celery:
         app.archive = open_archive_loop(settings.archive_url, settings, records)
         app.names = open_names_loop(settings, records, open_dixa(settings, client, observes_only=True))
         app.steps["worker"].update((ArchiveStep, NamesStep))
+    if settings.events_webhook:
+        app.event_loop = open_event_loop(settings, records)
+        app.steps["worker"].add(EventStep)
     if settings.recover_closes:
         observer = open_dixa(settings, client, observes_only=True, counts=counts)
         app.missed = open_missed_loop(settings, records, observer)

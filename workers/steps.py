@@ -62,6 +62,20 @@ class NamesStep(bootsteps.StartStopStep):  # type: ignore[misc]
         worker.app.names.stop()
 
 
+class EventStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sends events in a thread of the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """Start with the worker."""
+        worker.app.event_loop.start()
+
+    def stop(self, worker: Any) -> None:
+        """Stop with the worker."""
+        worker.app.event_loop.stop()
+
+
 class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Wakes Celery's event loop when a thread of the pool is free again.
 

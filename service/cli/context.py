@@ -87,6 +87,7 @@ def open_records(settings: Settings) -> Records:
         keep=timings.record_retention,
         retention=settings.retention,
         is_archived=settings.archive_url is not None,
+        events=settings.sent_events,
     )
 
 

@@ -4,6 +4,7 @@ They follow the Standard Webhooks scheme. Retries have the same `webhook-id`, so
 """
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
@@ -16,11 +17,19 @@ from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivere
 from service.surveys.language_codes import find_language
 from service.surveys.model import Record
 from service.surveys.ports import Action, Deadline, Delivery, FollowUpContext
-from service.surveys.states import OfferState
+from service.surveys.states import OfferState, SurveyEvent
 
 LINK = "survey.link"
 ANSWER = "survey.answered"
 TEST = "afterword.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """When something happened, and the id of its webhook."""
+
+    webhook_id: str
+    at: datetime
 
 
 class SignedWebhooks:
@@ -35,13 +44,21 @@ class SignedWebhooks:
         """Post one event about a survey. Raises the errors of `Outbound.post`."""
         self._post(kind, f"afterword-{record.survey_id}-{kind.rpartition('.')[2]}", _facts(record) | data, deadline)
 
+    def send_event(
+        self, event: SurveyEvent, record: Record, data: dict[str, Any], happened: Happened, deadline: Deadline
+    ) -> None:
+        """Post an event that happened at some time. Raises the errors of `Outbound.post`."""
+        self._post(event.type, happened.webhook_id, _facts(record) | data, deadline, happened.at)
+
     def send_test(self, deadline: Deadline) -> None:
         """Post an event without a survey, for `afterword doctor --send`. Raises the errors of `Outbound.post`."""
         self._post(TEST, f"afterword-test-{token_hex(8)}", {}, deadline)
 
-    def _post(self, kind: str, webhook_id: str, data: dict[str, Any], deadline: Deadline) -> None:
+    def _post(
+        self, kind: str, webhook_id: str, data: dict[str, Any], deadline: Deadline, at: datetime | None = None
+    ) -> None:
         now = datetime.now(UTC)
-        body = json.dumps({"type": kind, "timestamp": _time(now), "data": data}, ensure_ascii=False)
+        body = json.dumps({"type": kind, "timestamp": time_of(at or now), "data": data}, ensure_ascii=False)
         headers = {
             "webhook-id": webhook_id,
             "webhook-timestamp": str(int(now.timestamp())),
@@ -101,7 +118,7 @@ class AnswerWebhook(Action):
             "has_comment": context.has_comment,
             "is_suspect": context.is_suspect,
             "language": answer.language or None,
-            "answered_at": _time(answer.answered_at),
+            "answered_at": time_of(answer.answered_at),
         }
         self._webhooks.send(ANSWER, context.record, data, deadline)
 
@@ -116,10 +133,11 @@ def _facts(record: Record) -> dict[str, Any]:
         "queue_id": close and close.queue_id,
         "requester_id": close and close.requester_id,
         "agent_id": close and close.agent_id,
-        "closed_at": _time(close.closed_at) if close else None,
+        "closed_at": time_of(close.closed_at) if close else None,
         "ratings": {offer.rating: offer.rating_id for offer in record.offers},
     }
 
 
-def _time(moment: datetime) -> str:
+def time_of(moment: datetime) -> str:
+    """Return a time as webhooks have it, in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -75,6 +75,7 @@ def _receivers(installation: Installation) -> Iterator[Finding]:
     for endpoint, name in (
         (settings.delivery_webhook, "DELIVERY_WEBHOOK_URL"),
         (settings.answer_webhook, "ANSWER_WEBHOOK_URL"),
+        (settings.events_webhook, "EVENTS_WEBHOOK_URL"),
     ):
         if endpoint:
             send = SignedWebhooks(endpoint).send_test

@@ -31,6 +31,9 @@ _FORGET_AFTER = timedelta(days=1)
 _QUIET_SECONDS = 1.0
 """How long a look without a failure counts. A claim makes several, and a pause lasts minutes."""
 
+EVENTS = "events"
+"""The channel of the operator's receiver of events. It sends no links."""
+
 _AFTER_ANSWERS = " after an answer"
 """A name of a survey has no spaces, so this is never a survey's own sender, such as `email of answers`."""
 
@@ -131,7 +134,9 @@ class Channels(Store):
 
 def _describe(channel: str, since_ms: str, problem: str) -> str:
     since = f"{from_ms(since_ms):%Y-%m-%d %H:%M:%S} UTC"
-    if channel.endswith(_AFTER_ANSWERS):
+    if channel == EVENTS:
+        meanwhile = "Events wait, and are sent for three days. Surveys are not affected"
+    elif channel.endswith(_AFTER_ANSWERS):
         meanwhile = "Follow-ups wait, and are retried for a day. Surveys are not affected"
     else:
         meanwhile = "Surveys use their next channel, or wait. One at a time tries this one"

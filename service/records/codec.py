@@ -125,6 +125,7 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
         delivered_before=_read_time(fields, "delivered_before"),
         latest_close=_read_time(fields, "latest_close"),
         cooldown_survey=fields.get("cooldown_survey", ""),
+        unsent_events={name: from_ms(each) for name, each in _read_json(fields, "unsent_events", {}).items()},
     )
 
 

@@ -25,7 +25,7 @@ from service.surveys.model import Claim, Record
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.retention import Retention
-from service.surveys.states import Journey
+from service.surveys.states import Journey, SurveyEvent
 
 _DRAIN_RETRY: Final = timedelta(seconds=1)
 _PAUSE_RETRY: Final = timedelta(seconds=10)
@@ -43,6 +43,7 @@ class Transitions(Queries, Switches):
         keep: timedelta,
         retention: Retention | None = None,
         is_archived: bool = False,
+        events: Collection[SurveyEvent] = (),
         mail_budget: timedelta = timedelta(),
         breaker: Breaker | None = None,
         prefix: str = "afterword:",
@@ -51,7 +52,7 @@ class Transitions(Queries, Switches):
         self._lease = lease
         self._keep = keep
         self._retention = retention
-        self._scripts = load_scripts(client, retention, is_archived=is_archived)
+        self._scripts = load_scripts(client, retention, is_archived=is_archived, events=events)
         self._max_lease = lease + mail_budget
 
     def queue_due(self, quotas: Sequence[Quota], room: int, requeue_after: timedelta) -> Relayed:

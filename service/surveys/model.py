@@ -258,6 +258,8 @@ class Record:
     open_until: datetime | None = None
     """When the channel presumably stops accepting messages. Known during the decision only, never stored."""
     cooldown_survey: str = ""
+    unsent_events: Mapping[str, datetime] = field(default_factory=dict)
+    """What has happened and was not sent yet: a `SurveyEvent`, for `failed` with the journey: `failed:offer`."""
 
     @property
     def rating_ids(self) -> tuple[str, ...]:

@@ -66,6 +66,23 @@ class ActionState(StrEnum):
     FAILED = "failed"
 
 
+class SurveyEvent(StrEnum):
+    """What happens to a survey, as the operator's receiver of events is told."""
+
+    ASKED = "asked"
+    SKIPPED = "skipped"
+    DELIVERED = "delivered"
+    REMINDED = "reminded"
+    ANSWERED = "answered"
+    SUBMITTED = "submitted"
+    FAILED = "failed"
+
+    @property
+    def type(self) -> str:
+        """Its name in a webhook."""
+        return f"survey.{self}"
+
+
 class ChangeKind(StrEnum):
     """The events that cancel a waiting survey."""
 

@@ -91,6 +91,7 @@ def _wire(settings: Settings) -> Services:
         keep=timings.record_retention,
         retention=settings.retention,
         is_archived=settings.archive_url is not None,
+        events=settings.sent_events,
         breaker=breaker,
     )
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None

@@ -22,6 +22,8 @@ VALUES = GOOD | {
     "DELIVERY_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     "ANSWER_WEBHOOK_URL": "https://northwind.example/answer",
     "ANSWER_WEBHOOK_SECRET": "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=",
+    "EVENTS_WEBHOOK_URL": "https://northwind.example/events",
+    "EVENTS_WEBHOOK_SECRET": "whsec_MTIzNDU2Nzg5MGFiY2RlZjEyMzQ1Njc4OTBhYmNkZWY=",
     "ARCHIVE_URL": "postgresql://afterword:secret@db.northwind.example/archive",
     "SENTRY_DSN": "https://0123456789abcdef@sentry.northwind.example/1",
     "OPERATOR_LOGINS": "anna:act:pbkdf2:sha256:600000$0123456789abcdef$" + 32 * "0f",

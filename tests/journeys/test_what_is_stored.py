@@ -35,7 +35,7 @@ from service.surveys.model import UNCONFIRMED, Change, Claim, Close, Decision
 from service.surveys.ports import Deadline
 from service.surveys.reasons import Reason
 from service.surveys.retention import Retention
-from service.surveys.states import ChangeKind, FoundBy, Journey, Verdict
+from service.surveys.states import ChangeKind, FoundBy, Journey, SurveyEvent, Verdict
 from service.web.app import create_app
 from tests.harness import AT_ONCE, CSAT, DAY, Story, without_redis
 from tests.journeys.action_story import EDITABLE, LOW, ActionStory
@@ -205,6 +205,9 @@ def fail(channel_story: ChannelStory, seen: Seen) -> None:
     """Channels that refuse, a lost call, and a failed offer that keeps the address."""
     story = channel_story.story
     by_mail = close(story, deliver=("email",), cooldown=timedelta())
+    noting = Records(story.records._redis, lease=DAY, keep=DAY, events=[SurveyEvent.SKIPPED])
+    noting.accept(replace(close_of(story, by_mail), conversation_id=8), [], Reason.CHANNEL)
+    seen.look()
     story.records.fail(claim(story, by_mail), Reason.REFUSED)
     survey_id = close(story, cooldown=9 * DAY)
     found = claim(story, survey_id)
@@ -382,5 +385,5 @@ def test_only_these_keys_last(
         str(each).removeprefix("afterword:") for each in redis_client.scan_iter() if redis_client.ttl(each) == -1
     ]
     # A record of an open survey; the rest is work to do.
-    allowed = {"survey:<id>", "due:<journey>", "due:<journey>:first", "reminding", "failed", "tasks"}
+    allowed = {"survey:<id>", "due:<journey>", "due:<journey>:first", "due:event", "reminding", "failed", "tasks"}
     assert {pattern_of(KEYS, each.removeprefix("afterword:")) for each in lasting} <= allowed

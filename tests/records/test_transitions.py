@@ -104,9 +104,9 @@ _load_once = cache(load_scripts)
 class ScriptRunner:
     """Runs a script on one record in a given state."""
 
-    def __init__(self, client: redis.Redis, prefix: str, journey: str, *, is_archived: bool = False) -> None:
+    def __init__(self, client: redis.Redis, prefix: str, journey: str, **given: Any) -> None:
         self._client = client
-        self._scripts = _load_once(client, is_archived=is_archived)
+        self._scripts = _load_once(client, **given)
         self._journey = journey
         self.key = f"{prefix}survey:{SURVEY}"
         self.due = f"{prefix}due:{journey}"

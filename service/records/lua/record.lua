@@ -1,5 +1,5 @@
--- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE, TRIM_AFTER_MS, IS_ARCHIVED and this file in front of each
--- script, and calls `save` after it.
+-- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE, TRIM_AFTER_MS, IS_ARCHIVED, EVENTS and this file in front of
+-- each script, and calls `save` after it.
 -- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
@@ -24,7 +24,7 @@ end
 
 -- The record is read once, at the first use of a field, and written once, after the script. So a right that Redis refuses to
 -- this user in the middle of a script leaves no half-written record.
-local fields, changed, dropped, expires_in, was_reminding, had_failed
+local fields, changed, dropped, expires_in, was_reminding, had_failed, was_decided
 
 local function use_record(key) record, fields, changed, dropped, expires_in = key, nil, {}, {}, nil end
 
@@ -44,6 +44,7 @@ local function read()
   local flat = redis.call('HGETALL', record)
   for place = 1, #flat, 2 do fields[flat[place]] = flat[place + 1] end
   was_reminding, had_failed = fields.offer_state == 'reminding', has_failed()
+  was_decided = fields.decided_at ~= nil
   return fields
 end
 
@@ -127,9 +128,43 @@ local function note_archive()
   end
 end
 
+local function is_erased()
+  return fields.offer_reason == 'erased' or fields.answer_reason == 'erased' or fields.follow_up_reason == 'erased'
+end
+
+-- What has happened in this transition, for the operator's receiver of events. A decision comes again after a crash, and is no
+-- second `asked`. A note beside the reminder is the reason why none was sent.
+local function happened()
+  local offer, answer = changed.offer_state, changed.answer_state
+  return {
+    asked = changed.decided_at and not was_decided and get('offer_state') == 'deciding',
+    skipped = offer == 'skipped' or offer == 'cancelled',
+    delivered = changed.delivered_at,
+    reminded = changed.reminded_at and (changed.delivery_note or 'unconfirmed') == 'unconfirmed',
+    answered = answer == 'editable',
+    submitted = answer == 'submitted',
+    ['failed:offer'] = offer == 'failed',
+    ['failed:answer'] = answer == 'failed',
+    ['failed:follow_up'] = changed.follow_up_state == 'failed',
+  }
+end
+
+-- The events stay in the record, each with its time, until they are sent (due_events.done.lua). EVENTS has those to send.
+local function note_events()
+  if not next(EVENTS) or not next(changed) or is_erased() then return end
+  local unsent, is_new = cjson.decode(get('unsent_events') or '{}'), false
+  for name, has_happened in pairs(happened()) do
+    if has_happened and EVENTS[string.match(name, '^%a+')] then unsent[name], is_new = text(now()), true end
+  end
+  if not is_new then return end
+  put('unsent_events', cjson.encode(unsent))
+  redis.call('ZADD', string.match(record, '^(.*)survey:') .. 'due:event', text(now()), get('survey_id'))
+end
+
 local function save()
   local names = {}
   note_archive()
+  note_events()
   if changed.offer_state then note_reminding() end
   if changed.offer_state or changed.answer_state or changed.follow_up_state then note_failed() end
   for field in pairs(dropped) do table.insert(names, field) end
