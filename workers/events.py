@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from config.settings import Settings
-from service.delivery.events import EventWebhooks
+from service.delivery.events import EventWebhooks, in_order
 from service.records.background import BackgroundLoop, LogEvents
 from service.records.channels import EVENTS, Channels
 from service.records.due_events import DueEvents
@@ -73,7 +73,8 @@ class EventLoop:
             self._due.finish(record, (), wait)
             return True
         now, done = self._due.now(), list[str]()
-        for name, at in sorted(record.unsent_events.items(), key=lambda each: each[1]):
+        for name in in_order(record.unsent_events):
+            at = record.unsent_events[name]
             if now - at > MAX_AGE:
                 log.error("event.given_up", survey_id=record.survey_id, event_name=name)
             elif not deadline.remaining() or not self._send(record, name):

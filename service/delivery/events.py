@@ -11,6 +11,13 @@ from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Deadline
 from service.surveys.states import OfferState, SurveyEvent
 
+_ORDER = tuple(SurveyEvent)
+
+
+def in_order(unsent: Mapping[str, datetime]) -> list[str]:
+    """Return the names of events as they happened. Two of the same millisecond are in the order of a survey."""
+    return sorted(unsent, key=lambda name: (unsent[name], _ORDER.index(name.partition(":")[0])))
+
 
 class EventWebhooks:
     """Sends events."""

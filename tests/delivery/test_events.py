@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config.endpoints import SignedEndpoint
-from service.delivery.events import EventWebhooks
+from service.delivery.events import EventWebhooks, in_order
 from service.surveys.model import Answer, AnswerProgress, Record, RuleMismatch
 from service.surveys.ports import Deadline
 from service.surveys.reasons import Reason
@@ -95,6 +95,12 @@ def test_what_is_sent_is_documented(receiver: Receiver, name: str, record: Recor
     text = json.dumps(body)
     assert "@" not in text
     assert "survey.example" not in text
+
+
+def test_events_of_one_millisecond_are_in_the_order_of_a_survey() -> None:
+    later = NOW + timedelta(seconds=1)
+    unsent = {"failed:answer": later, "answered": NOW, "asked": later, "delivered": NOW}
+    assert in_order(unsent) == ["delivered", "answered", "asked", "failed:answer"]
 
 
 def test_every_event_is_in_the_list() -> None:
