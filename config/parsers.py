@@ -14,11 +14,10 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields, validate
 
-from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES, find_language
 from service.surveys.states import SurveyEvent
 from service.surveys.toml.fields import Duration, read_zone
-from service.surveys.toml.loader import read_surveys
+from service.surveys.toml.loader import SurveysFile, read_surveys
 
 T = TypeVar("T")
 
@@ -114,6 +113,6 @@ def certificates(text: str) -> Path:
     return Path(text)
 
 
-def surveys_file(text: str) -> tuple[Survey, ...]:
+def surveys_file(text: str) -> SurveysFile:
     """Read the surveys of a file. Its mistakes become those of the variable."""
     return read_surveys(Path(text))

@@ -21,6 +21,7 @@ from service.surveys.mailbox import Mailbox, mailbox, read_address
 from service.surveys.retention import ArchiveRetention, Retention
 from service.surveys.states import SurveyEvent
 from service.surveys.theme import Logo, Theme, dark_accent, label, light_accent, logo, make_theme
+from service.surveys.toml.loader import SurveysFile
 
 
 def _timing(default: str, help_text: str, *, former_name: str = "", group: str = "") -> Any:
@@ -164,10 +165,9 @@ class Settings:
         default="0",
         group="Surveys and storage",
     )
-    surveys: tuple[Survey, ...] = variable(
+    surveys_file: SurveysFile = variable(
         parsers.surveys_file,
         "The file of the surveys: their rules, texts and channels.",
-        name="SURVEYS_FILE",
         default="config/surveys.toml",
     )
     spool_dir: Path | None = variable(
@@ -463,6 +463,12 @@ class Settings:
 
     timings: Timings = field(kw_only=True)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def surveys(self) -> tuple[Survey, ...]:
+        """The surveys of the file. None if it has a mistake."""
+        found: SurveysFile | None = self.surveys_file
+        return found.surveys if found else ()
 
     @cached_property
     def theme(self) -> Theme:

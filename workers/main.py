@@ -37,7 +37,13 @@ _client = connect(_settings.redis_url, replicas=_settings.redis_replicas)
 if _problem := Store(_client).unusable():
     sys.exit(f"REDIS_URL can't be used: {_problem}.")
 app = build(_settings)
-_processes = Processes(_client, take_fingerprint(_settings), queue_problem=queue_problem, calls=app.call_counts.totals)
+_processes = Processes(
+    _client,
+    take_fingerprint(_settings),
+    queue_problem=queue_problem,
+    calls=app.call_counts.totals,
+    surveys_file=_settings.surveys_file.text,
+)
 worker_ready.connect(lambda **_: _processes.report("worker"), weak=False)
 # Everything imported stays until the end. Without this, each full garbage collection looks through it again.
 worker_ready.connect(lambda **_: gc.freeze(), weak=False)

@@ -1,8 +1,11 @@
 """`afterword doctor`: what is wrong with the installation, and what to do about it."""
 
+import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import click
 
@@ -16,9 +19,11 @@ from service.dixa.pace import open_pace
 from service.doctor.checks import CHECKS, with_needed
 from service.doctor.finding import Finding, Level, examine
 from service.doctor.installation import Installation
+from service.doctor.last_run import LastRun, LastRuns
 from service.intake.spool import Spool
 from service.records.channels import Channels
 from service.records.processes import Processes
+from service.records.redis import RecordsUnavailable
 
 _COLOURS = {Level.WARN: "yellow", Level.FAIL: "red"}
 
@@ -49,6 +54,10 @@ def doctor(ids: tuple[str, ...], *, send: bool, as_json: bool) -> None:
         say_json([{"id": name, "level": each.level, "text": each.text, "remedy": each.remedy} for name, each in found])
     elif not ids:
         say(_summary(found))
+    if not ids:
+        # Best effort: without Redis, the findings say so.
+        with suppress(RecordsUnavailable):
+            LastRuns.beside(installation.records).write(LastRun(datetime.now(UTC), socket.gethostname(), found))
     levels = {each.level for _, each in found}
     sys.exit(1 if Level.FAIL in levels else 2 if Level.WARN in levels else 0)
 

@@ -5,6 +5,7 @@ wrong clock every webhook is refused. A report also adds the process's calls to 
 """
 
 import atexit
+import hashlib
 import json
 import os
 import socket
@@ -39,7 +40,8 @@ class Process:
     """The report of one process: hashes of its settings, the mistake in newer ones, and its clock beside Redis's.
 
     `suspicions` counts the webhooks it refused in the last hour, by the probable mistake of ours. `queue_problem` is
-    why a worker can't read its queue, or "". `age` is that of the report, in seconds.
+    why a worker can't read its queue, or "". `surveys_file` is the hash of the text
+    of its surveys.toml. `age` is that of the report, in seconds.
     """
 
     role: str
@@ -50,6 +52,7 @@ class Process:
     suspicions: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
     queue_problem: str = ""
+    surveys_file: str = ""
     age: float = 0
 
     @property
@@ -78,7 +81,7 @@ class Disagreement:
 class Processes(Store):
     """The processes of one installation, as reported to its Redis."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a process reports all of these
         self,
         client: redis.Redis,
         settings: Mapping[str, str],
@@ -87,6 +90,7 @@ class Processes(Store):
         queue_problem: Callable[[], str] = str,
         webhook_at: Callable[[], float] = float,
         calls: Callable[[], Mapping[str, int]] = dict,
+        surveys_file: str = "",
         prefix: str = "afterword:",
     ) -> None:
         super().__init__(client, prefix=prefix)
@@ -97,6 +101,8 @@ class Processes(Store):
         self._calls = calls
         self._reported_calls: Counter[str] = Counter()
         self._settings = settings
+        self._surveys_text = surveys_file
+        self._surveys_file = hashlib.sha256(surveys_file.encode()).hexdigest()[:12] if surveys_file else ""
         self._key = f"{prefix}{PROCESSES}"
         self._webhook_key = f"{prefix}{LAST_WEBHOOK}"
         self._calls_key = f"{prefix}{CALLS}"
@@ -127,10 +133,15 @@ class Processes(Store):
             self._suspicions(),
             version("afterword"),
             self._queue_problem(),
+            self._surveys_file,
         )
         pipeline = self._redis.pipeline(transaction=False)
+        pipeline.expire(self._file_key(self._surveys_file), _RETENTION)
         pipeline.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now}))
-        self._run_with_calls(pipeline)
+        is_text_kept, *_ = self._run_with_calls(pipeline)
+        if self._surveys_file and not is_text_kept:
+            key, text = self._file_key(self._surveys_file), self._surveys_text
+            self._run_command(lambda: self._redis.set(key, text, ex=_RETENTION))
         if (webhook_at := self._webhook_at()) > self._reported_webhook_at:
             self._run_command(lambda: self._redis.set(self._webhook_key, str(webhook_at)))
             self._reported_webhook_at = webhook_at
@@ -141,10 +152,20 @@ class Processes(Store):
 
     def at_work(self) -> list[Process]:
         """Return the processes with a report in the last half minute. Raises RecordsUnavailable."""
-        now = self.read_clock().timestamp()
-        reports = [each | {"age": now - each["at"]} for _, each in self._read()]
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        pipeline.hgetall(self._key)
+        (seconds, micros), found = self._run_command(pipeline.execute)
+        now = seconds + micros / 1_000_000
+        reports = [each | {"age": now - each["at"]} for each in map(json.loads, dict(sorted(found.items())).values())]
         alive = [each for each in reports if each["age"] <= ALIVE_FOR.total_seconds()]
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
+
+    def surveys_files(self, running: Sequence[Process]) -> dict[str, str]:
+        """Return the texts of the surveys.toml of these processes, by their hashes. Raises RecordsUnavailable."""
+        names = [*dict.fromkeys(each.surveys_file for each in running if each.surveys_file)]
+        texts = self._run_command(lambda: self._redis.mget([*map(self._file_key, names)])) if names else []
+        return {name: text for name, text in zip(names, texts, strict=True) if text}
 
     def last_webhook(self) -> datetime | None:
         """Return when a web process last accepted a webhook, or None before the first one."""
@@ -175,13 +196,20 @@ class Processes(Store):
             pipeline.hdel(self._key, _name(role))
             self._run_with_calls(pipeline)
 
-    def _run_with_calls(self, pipeline: Pipeline) -> None:
-        """Run a pipeline that also adds the calls since the last report. After an error they may count twice."""
+    def _file_key(self, name: str) -> str:
+        return f"{self._prefix}surveys_file:{name}"
+
+    def _run_with_calls(self, pipeline: Pipeline) -> Sequence[Any]:
+        """Run a pipeline that also adds the calls since the last report, and return its responses.
+
+        After an error they may count twice.
+        """
         calls = Counter(self._calls())
         for outcome, count in (calls - self._reported_calls).items():
             pipeline.hincrby(self._calls_key, outcome, count)
-        self._run_command(pipeline.execute)
+        responses: Sequence[Any] = self._run_command(pipeline.execute)
         self._reported_calls = calls
+        return responses
 
     def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, text in sorted(self._run_command(lambda: self._redis.hgetall(self._key)).items()):

@@ -113,7 +113,11 @@ def _wire(settings: Settings) -> Services:
         outage=Outage(client),
         channels=Channels.beside(records),
         processes=Processes(
-            client, take_fingerprint(settings), suspicions=rejections.suspicions, webhook_at=last_webhook.at
+            client,
+            take_fingerprint(settings),
+            suspicions=rejections.suspicions,
+            webhook_at=last_webhook.at,
+            surveys_file=settings.surveys_file.text,
         ),
         rejections=rejections,
         last_webhook=last_webhook,

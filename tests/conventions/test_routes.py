@@ -32,6 +32,7 @@ ROUTES = {
     ("POST", "/operator"): LOGIN_THAT_ACTS,
     ("GET", "/operator/story"): LOGIN,
     ("GET", "/operator/failed"): LOGIN,
+    ("GET", "/operator/set-up"): LOGIN,
     ("POST", "/operator/failed"): LOGIN_THAT_ACTS,
 }
 REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404, BY_TOKEN: 401, LOGIN: 401, LOGIN_THAT_ACTS: 401}

@@ -4,14 +4,17 @@ from functools import partial
 
 import pytest
 
+from service.doctor.last_run import LastRun, LastRuns
+from service.records.processes import Processes
 from service.sandbox.server import Sandbox
 from tests.costs.meter import Meter
 from tests.harness import Story
+from tests.moments import moment
 from tests.processes import RedisServer, patient
 from tests.web.operator.test_failed import fail, fail_answer
 from tests.web.operator.window_client import look, make_window
 
-VIEWS = ("/operator", "/operator/story?q={0}", "/operator/failed")
+VIEWS = ("/operator", "/operator/story?q={0}", "/operator/failed", "/operator/set-up")
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -23,6 +26,8 @@ def test_a_view_makes_three_round_trips_and_no_scan(
     for _ in range(3):
         fail(story)
     survey_id = fail_answer(story)
+    Processes(client, {}, surveys_file="[[survey]]").write("worker")
+    LastRuns.beside(story.records).write(LastRun(moment(), "host", []))
     window = make_window(own_redis.url)
     # The first one opens connections, checks the password, and makes the findings that all views share for ten seconds.
     assert look(window, "/operator").status_code == 200

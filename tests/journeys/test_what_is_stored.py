@@ -19,6 +19,7 @@ from service.cli import main
 from service.dixa.events import load_event
 from service.dixa.outage import Outage
 from service.dixa.token_check import TokenCheck
+from service.doctor.last_run import LastRun, LastRuns
 from service.intake.spool import Spool
 from service.records.answer_transitions import GivenAnswer
 from service.records.due_archive import DueArchive
@@ -301,7 +302,9 @@ def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> 
     seen.look()
     page.post(f"{path}/stop", base_url=PUBLIC_URL, data={"undo": "1"})
     core.records.delay_answers(DAY)
-    Processes(client, take_fingerprint(settings), webhook_at=time, calls=lambda: {"ok": 1}).write("web")
+    hashes, calls = take_fingerprint(settings), lambda: {"ok": 1}
+    Processes(client, hashes, webhook_at=time, calls=calls, surveys_file="x").write("web")
+    LastRuns(client).write(LastRun(moment(), "host", []))
     seen.look()
 
 

@@ -72,9 +72,10 @@ class OffClient(redis.Redis):
 
     ahead = 0
 
-    def time(self, **options: Any) -> tuple[int, int]:
-        seconds, micros = super().time(**options)
-        return seconds + self.ahead, micros
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # For commands of pipelines, too.
+        self.set_response_callback("TIME", lambda found: (int(found[0]) + self.ahead, int(found[1])))
 
 
 @pytest.mark.parametrize("ahead", [0, 30, -30, 3600])

@@ -140,7 +140,7 @@ COOKBOOK = {
     ],
 )
 def test_outcomes_of_the_examples(name: str, facts: dict[str, Any], outcome: str | Reason) -> None:
-    assert outcome_of(read_surveys(EXAMPLES / f"{name}.toml"), facts) == outcome
+    assert outcome_of(read_surveys(EXAMPLES / f"{name}.toml").surveys, facts) == outcome
 
 
 def test_every_example_has_a_row_and_is_named_in_the_guide() -> None:
@@ -162,12 +162,12 @@ def test_an_example_begins_with_two_sentences(name: str) -> None:
 @pytest.mark.parametrize("name", COOKBOOK)
 def test_every_survey_of_an_example_has_a_matching_conversation(name: str) -> None:
     asking = {str(outcome).partition(",")[0] for _, _, outcome in COOKBOOK[name]}
-    assert {survey.name for survey in read_surveys(EXAMPLES / f"{name}.toml")} <= asking
+    assert {survey.name for survey in read_surveys(EXAMPLES / f"{name}.toml").surveys} <= asking
 
 
 def test_a_reminder_is_due_inside_the_send_window() -> None:
     """The reminder is due whole weeks later, at the same weekday and hour."""
-    (survey,) = read_surveys(EXAMPLES / "business-customers.toml")
+    (survey,) = read_surveys(EXAMPLES / "business-customers.toml").surveys
     assert survey.reminder
     for days in range(7):
         sent_at = next_opening(survey.send_window, FRIDAY + timedelta(days=days))

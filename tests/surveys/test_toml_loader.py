@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "surveys.toml"
 
 def test_the_shipped_file_equals_the_defaults_except_where_it_says_so() -> None:
     ask = Match(directions=("Inbound",), without_tags=("no-survey", "spam"), assigned=True)
-    assert read_surveys(SHIPPED) == (Survey(delays={"Email": timedelta(hours=24)}, match=ask),)
+    assert read_surveys(SHIPPED).surveys == (Survey(delays={"Email": timedelta(hours=24)}, match=ask),)
 
 
 def test_a_file_without_the_newer_keys_has_their_defaults() -> None:
@@ -53,7 +53,7 @@ def test_the_file_may_begin_with_a_bom(tmp_path: Path) -> None:
     """Notepad and Excel write a byte order mark."""
     for first in ("", "# Ours\n", "\n"):
         (tmp_path / "surveys.toml").write_text(f'{first}[[survey]]\nname = "vip"\n', encoding="utf-8-sig")
-        assert [survey.name for survey in read_surveys(tmp_path / "surveys.toml")] == ["vip"]
+        assert [survey.name for survey in read_surveys(tmp_path / "surveys.toml").surveys] == ["vip"]
 
 
 def test_an_empty_survey_has_the_defaults() -> None:

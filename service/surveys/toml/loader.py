@@ -3,7 +3,7 @@
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -52,13 +52,22 @@ def load_surveys(text: str) -> tuple[Survey, ...]:
     return loaded["survey"]
 
 
-def read_surveys(path: Path) -> tuple[Survey, ...]:
+@dataclass(frozen=True, slots=True)
+class SurveysFile:
+    """The surveys of a surveys.toml, and its text."""
+
+    surveys: tuple[Survey, ...]
+    text: str = field(default="", repr=False)
+
+
+def read_surveys(path: Path) -> SurveysFile:
     """Read and validate the file at `path`. Raises SurveysFileError; each line begins with the path.
 
     Some editors begin a file with a byte order mark; `utf-8-sig` skips it.
     """
     try:
-        return load_surveys(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return SurveysFile(load_surveys(text), text)
     except SurveysFileError as error:
         raise SurveysFileError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     except OSError as error:

@@ -27,6 +27,7 @@ VIEWS: Final[Mapping[str, str]] = {
     "today": "Today",
     "story": "Story",
     "failed": "Failed",
+    "set_up": "Set-up",
 }
 """The views in the order of the navigation: endpoints of the blueprint, and their names."""
 
@@ -170,9 +171,9 @@ def mark_code(text: str) -> Markup:
 
 
 def span(length: timedelta) -> str:
-    """Return a length of time in its largest unit: `40 s`, `12 min`, `5 h`, `3 days`."""
+    """Return a length of time in its largest unit: `40 s`, `12 min`, `5 h` or `3 days`, with a no-break space."""
     seconds = max(int(length.total_seconds()), 0)
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+            return f"{seconds // size}\N{NO-BREAK SPACE}{unit}"
+    return f"{seconds}\N{NO-BREAK SPACE}s"
