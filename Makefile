@@ -16,7 +16,7 @@ POSTGRES := apt-get update -qq && mkdir -p /etc/postgresql-common && echo 'creat
 PROMTOOL := apt-get update -qq && cd $(VENV)/tools && mkdir -p prometheus && apt-get download -qq prometheus && dpkg --fsys-tarfile prometheus_*.deb | tar -x -C prometheus ./usr/bin/promtool && rm prometheus_*.deb
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check audit figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
+.PHONY: help install run demo-data test lint check audit figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ install: $(VENV)/installed ## Install the service and the `afterword` command in
 
 run: $(VENV)/installed-try ## Start everything here: Redis, a sandbox Dixa, web and worker
 	@exec $(BIN)/python -m service.sandbox.run
+
+demo-data: $(VENV)/installed-try ## Start everything as `make run` does, with ninety invented days to look at
+	@exec $(BIN)/python -m service.sandbox.run --demo-data
 
 test: $(VENV)/installed-dev ## Run all tests
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(CHROMIUM); } \

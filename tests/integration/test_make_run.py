@@ -65,6 +65,8 @@ def test_inbox_is_the_first_url_and_a_killed_worker_is_restarted(tmp_path: Path)
     with local_stack(tmp_path) as running:
         assert "Inbox" in requests.get(running.urls[0], timeout=30).text
         assert "What customers see" in requests.get(f"{running.urls[0]}/preview", timeout=30).text
+        ((window, user, password),) = re.findall(r"(http\S+/operator): user (\w+), password (\S+)\.\n", running.printed)
+        assert requests.get(window, auth=(user, password), timeout=30).ok
         worker = next(each for each in running.children() if is_worker(each))
         worker.kill()
         eventually(lambda: "worker has ended and is started again" in running.printed)

@@ -1,5 +1,6 @@
 """`make run`: the whole service on this machine, without setup: Redis, sandbox, web, worker and preview.
 
+`make demo-data` is the same, with ninety invented days behind it.
 Web and worker run with the Procfile's commands and are restarted when they die, like on a host.
 """
 
@@ -15,7 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from honcho.environ import parse_procfile
+from werkzeug.security import generate_password_hash
 
+from service.sandbox.demo.days import AGENTS, QUEUES
+from service.sandbox.demo.history import DEMO_SURVEYS, fill
 from service.sandbox.run.process import ROOT, Process
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
@@ -38,7 +42,7 @@ def main() -> int:
     if redis is None:
         _say(NO_REDIS)
         return 1
-    stack = LocalStack(redis)
+    stack = LocalStack(redis, has_history="--demo-data" in sys.argv[1:])
     try:
         if stack.start(stopping):
             stack.watch(stopping)
@@ -51,7 +55,9 @@ def main() -> int:
 class LocalStack:
     """All processes of `make run`. Each run begins empty, since the sandbox keeps its state in memory."""
 
-    def __init__(self, redis_program: str) -> None:
+    def __init__(self, redis_program: str, *, has_history: bool = False) -> None:
+        self._has_history = has_history
+        self._password = secrets.token_urlsafe(9)
         redis_port, web_port, preview_port = _port(0), _port(8000), _port(8030)
         token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
         public_url, card_token = f"http://127.0.0.1:{web_port}", secrets.token_hex(32)
@@ -80,7 +86,8 @@ class LocalStack:
             "DIXA_WEBHOOK_SECRETS": secret,
             "SECRET_KEYS": secrets.token_hex(32),
             "DIXA_CARD_TOKEN": card_token,
-            "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
+            "SURVEYS_FILE": str(DEMO_SURVEYS if has_history else Path(__file__).with_name("surveys.toml")),
+            "OPERATOR_LOGINS": f"demo:act:{generate_password_hash(self._password)}",
             "SPOOL_DIR": str(self.folder / "spool"),
             "BRAND_NAME": self.sandbox.state.organization.name,
             "MAIL_FROM": f"survey@{self.sandbox.state.organization.subdomain}.example",
@@ -99,6 +106,8 @@ class LocalStack:
         """Start all in order. Return False if one does not start, or after a signal."""
         if not self._comes_up(self._start("redis", self._redis, self._environ), stopping):
             return False
+        if self._has_history:
+            self._write_history()
         _say("Starting the sandbox Dixa …")
         self.sandbox.start()
         self._settings["DIXA_API_URL"] = self.sandbox.api_url
@@ -111,7 +120,7 @@ class LocalStack:
         started.append(self._start("preview", self._preview, ChainMap(surveys, self._environ)))
         if not all(self._comes_up(process, stopping) for process in started):
             return False
-        _say(_welcome(self.sandbox.url, self._settings["PUBLIC_URL"], self.folder))
+        _say(_welcome(self.sandbox.url, self._settings["PUBLIC_URL"], self.folder, self._password))
         return True
 
     def watch(self, stopping: threading.Event) -> None:
@@ -129,6 +138,13 @@ class LocalStack:
         for process in reversed(self._processes):
             process.end()
         self.sandbox.stop()
+
+    def _write_history(self) -> None:
+        _say("Inventing ninety days (half a minute) …")
+        self.sandbox.state.agents.extend(AGENTS)
+        self.sandbox.state.queues.update(QUEUES)
+        self.sandbox.state.tag("spam")
+        fill(self._settings["REDIS_URL"], DEMO_SURVEYS, [self._settings["SECRET_KEYS"]])
 
     def _start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Process:
         _say(f"Starting {name} …")
@@ -163,7 +179,7 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _welcome(inbox: str, web: str, folder: Path) -> str:
+def _welcome(inbox: str, web: str, folder: Path, password: str) -> str:
     command = os.path.relpath(BIN / "afterword", folder)
     folder = folder.relative_to(ROOT)
     return f"""
@@ -174,6 +190,8 @@ Afterword is running. Open the sandbox's inbox and close a conversation:
 The survey link appears in its thread, or in an e-mail. Open it and rate. Ten seconds later, when the answer can no
 longer be changed, the rating appears in the thread. The survey pages are at {web}.
 {inbox}/preview shows every page, message and e-mail in every language.
+
+The operator's window is at {web}/operator: user demo, password {password}.
 
 To see why a survey was or wasn't sent, run in another terminal:
 
