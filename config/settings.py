@@ -270,6 +270,13 @@ class Settings:
         default="",
         is_secret=True,
     )
+    api_read_token: str | None = variable(
+        secret_parsers.bearer_token,
+        "Requests to `/api/v1`, which has surveys and answers for your programs, need this bearer token. Without it "
+        "there are no such routes. See docs/exports.md.",
+        default="",
+        is_secret=True,
+    )
     dixa_card_token: str | None = variable(
         secret_parsers.bearer_token,
         "The bearer token of a Custom Card in Dixa, which shows agents the customer's last surveys. Without it there "

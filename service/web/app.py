@@ -64,6 +64,10 @@ def create_app(settings: Settings) -> Flask:
         from service.web import metrics  # noqa: PLC0415 - 2 MB, only for those who monitor with Prometheus
 
         app.register_blueprint(metrics.bp)
+    if settings.api_read_token:
+        from service.web import api  # noqa: PLC0415 - SQLAlchemy is large
+
+        app.register_blueprint(api.bp)
     if settings.dixa_card_token:
         app.register_blueprint(dixa_card.bp)
     if settings.has_window:

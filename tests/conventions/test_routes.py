@@ -23,6 +23,9 @@ ROUTES = {
     ("GET", "/s/<token>/stop"): SIGNED_BY_US,
     ("POST", "/s/<token>/stop"): SIGNED_BY_US,
     ("GET", "/metrics"): BY_TOKEN,
+    ("GET", "/api/v1/surveys"): BY_TOKEN,
+    ("GET", "/api/v1/surveys/<conversation>"): BY_TOKEN,
+    ("GET", "/api/v1/answers"): BY_TOKEN,
     ("GET", "/"): PUBLIC,
     ("GET", "/privacy"): PUBLIC,
     ("GET", "/accessibility"): PUBLIC,
@@ -39,6 +42,7 @@ REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404, BY_TOKEN: 401, LOGIN: 40
 
 ALL_PAGES = {
     "METRICS_TOKEN": "a-token-of-prometheus-0123456789",
+    "API_READ_TOKEN": "a-token-of-programs-0123456789",
     "DIXA_CARD_TOKEN": "a-token-of-the-card-0123456789",
     "OPERATOR_LOGINS": LOGINS,
 }

@@ -28,6 +28,12 @@ GUESSES: dict[str, tuple[Callable[[FlaskClient], object], str]] = {
         lambda client: client.get(READY, base_url=PUBLIC_URL, headers={"Authorization": "Bearer x-guessed"}),
         "x-guessed",
     ),
+    "token of /api/v1": (
+        lambda client: client.get(
+            "/api/v1/answers", base_url=PUBLIC_URL, headers={"Authorization": "Bearer x-guessed"}
+        ),
+        "x-guessed",
+    ),
     "token of /metrics": (
         lambda client: client.get("/metrics", headers={"Authorization": "Bearer x-guessed"}),
         "x-guessed",
@@ -47,6 +53,7 @@ def test_secrets_are_compared_in_constant_time(redis_url: str, monkeypatch: pyte
         DIXA_WEBHOOK_AUTHORIZATION=f"Bearer {TOKEN_OF_DIXA}",
         READYZ_TOKEN=TOKEN_OF_MONITORING,
         METRICS_TOKEN=TOKEN_OF_MONITORING,
+        API_READ_TOKEN=TOKEN_OF_MONITORING,
         DIXA_CARD_TOKEN=TOKEN_OF_CARD,
     )
     compared: list[Any] = []
