@@ -27,7 +27,7 @@ from service.records.redis_pool import WEB_CONNECTIONS
 from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
 from service.surveys.links import Links
-from service.web import dixa_card, health, opt_out, short_links, statements, survey, webhooks
+from service.web import description, dixa_card, health, opt_out, short_links, statements, survey, webhooks
 from service.web.host_check import host_check
 from service.web.last_webhook import LastWebhook
 from service.web.log_redaction import redact_tokens_in
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> Flask:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp, statements.bp):
+    for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp, statements.bp, description.bp):
         app.register_blueprint(blueprint)
     if settings.metrics_token:
         from service.web import metrics  # noqa: PLC0415 - 2 MB, only for those who monitor with Prometheus

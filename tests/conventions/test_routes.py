@@ -27,6 +27,7 @@ ROUTES = {
     ("GET", "/api/v1/surveys/<conversation>"): BY_TOKEN,
     ("GET", "/api/v1/answers"): BY_TOKEN,
     ("GET", "/"): PUBLIC,
+    ("GET", "/openapi.yaml"): PUBLIC,
     ("GET", "/privacy"): PUBLIC,
     ("GET", "/accessibility"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
