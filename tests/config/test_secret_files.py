@@ -16,6 +16,7 @@ VALUES = GOOD | {
     "READYZ_TOKEN": "0123456789abcdef",
     "DIXA_CARD_TOKEN": "fedcba9876543210",
     "METRICS_TOKEN": "0123456789fedcba",
+    "API_READ_TOKEN": "01234567fedcba98",
     "SMTP_URL": "smtps://user:password@localhost:465",
     "MAIL_FROM": "survey@northwind.example",
     "DELIVERY_WEBHOOK_URL": "https://northwind.example/send",
