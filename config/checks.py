@@ -29,9 +29,17 @@ def find_mistakes(settings: Settings, is_set: Callable[[str], bool]) -> Iterator
         yield "  OPERATOR_PROXY_SECRET is not set, and OPERATOR_PROXY_ACT is. Set both, or neither."
     if settings.operator_url and not (is_set("OPERATOR_LOGINS") or is_set("OPERATOR_PROXY_SECRET")):
         yield "  OPERATOR_URL is set, and nobody can log in there. Set OPERATOR_LOGINS or OPERATOR_PROXY_SECRET."
+    yield from _find_missing_of_digest(settings, is_set)
     for survey in settings.surveys or ():
         for problem in _find_unmet_needs(survey, is_set, settings.thank_you_hosts or ()):
             yield f"  SURVEYS_FILE: survey {survey.name!r} has {problem}"
+
+
+def _find_missing_of_digest(settings: Settings, is_set: Callable[[str], bool]) -> Iterator[str]:
+    if is_set("DIGEST_TO") and not is_set("SMTP_URL"):
+        yield "  DIGEST_TO is set, and SMTP_URL is not. Set SMTP_URL and MAIL_FROM, or leave DIGEST_TO out."
+    if (is_set("DIGEST_TO") or is_set("DIGEST_SLACK_WEBHOOK_URL")) and settings.archive_url is None:
+        yield "  ARCHIVE_URL: the weekly digest needs the archive, and there is none. Set it, or leave DIGEST_TO out."
 
 
 def _find_contradictions(timings: Timings) -> Iterator[str]:

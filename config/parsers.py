@@ -7,7 +7,7 @@ import re
 import ssl
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -97,6 +97,25 @@ def events(text: str) -> frozenset[SurveyEvent]:
     if not names or not names <= known.keys():
         raise ValueError(f"is not one or several of: {', '.join(known)}.")
     return frozenset(known[name] for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyTime:
+    """A time of each week. Weekday 0 is Monday."""
+
+    weekday: int
+    time: time
+
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def weekly_time(text: str) -> WeeklyTime:
+    """Parse a day and a time, such as `Mon 08:00`."""
+    found = re.fullmatch(r"([A-Za-z]{3})\s+([01][0-9]|2[0-3]):([0-5][0-9])", text)
+    if not found or found[1].lower() not in _WEEKDAYS:
+        raise ValueError("is not a day and a time. Write one such as Mon 08:00.")
+    return WeeklyTime(_WEEKDAYS.index(found[1].lower()), time(int(found[2]), int(found[3])))
 
 
 def folder(text: str) -> Path | None:

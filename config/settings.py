@@ -17,7 +17,7 @@ from config.environment import Variable, variable
 from service.surveys import urls
 from service.surveys.brand import Brand
 from service.surveys.definition import Survey
-from service.surveys.mailbox import Mailbox, mailbox, read_address
+from service.surveys.mailbox import Mailbox, mailbox, mailboxes, read_address
 from service.surveys.retention import ArchiveRetention, Retention
 from service.surveys.states import SurveyEvent
 from service.surveys.theme import Logo, Theme, dark_accent, label, light_accent, logo, make_theme
@@ -405,6 +405,27 @@ class Settings:
         mailbox, "Where replies go, if not to the sender: your support.", default=""
     )
 
+    digest_to: tuple[Mailbox, ...] | None = variable(
+        mailboxes,
+        "Who gets the weekly digest by e-mail: your own addresses, separated by commas. It has the numbers of the "
+        "week, what changed and what is broken. It needs `SMTP_URL`, `MAIL_FROM` and the archive. See docs/digest.md.",
+        default="",
+        example="lead@northwind.example, Ida Holm <ida@northwind.example>",
+        group="Weekly digest",
+    )
+    digest_slack_url: str | None = variable(
+        address_parsers.endpoint_url,
+        "An incoming webhook of Slack, or of a compatible service, that gets the digest.",
+        name="DIGEST_SLACK_WEBHOOK_URL",
+        default="",
+        is_secret=True,
+    )
+    digest_at: parsers.WeeklyTime = variable(
+        parsers.weekly_time,
+        "When it is sent, in `TIME_ZONE`. It is about the seven days before that day.",
+        default="Mon 08:00",
+    )
+
     delivery_webhook_url: str | None = variable(
         address_parsers.endpoint_url,
         'Your own sender of links, for `deliver = ["webhook"]`: `https://`, or `http://` on this machine.',
@@ -531,6 +552,11 @@ class Settings:
     def window_url(self) -> str:
         """The host of the operator's window."""
         return self.operator_url or self.public_url
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether anybody gets the weekly digest."""
+        return bool(self.digest_to or self.digest_slack_url)
 
     @property
     def delivery_webhook(self) -> SignedEndpoint | None:

@@ -36,7 +36,7 @@ from workers.events import open_event_loop
 from workers.missed import open_missed_loop
 from workers.names import open_names_loop
 from workers.relay import Relay
-from workers.steps import ArchiveStep, EventStep, MissedStep, NamesStep, RelayStep, WakeStep
+from workers.steps import ArchiveStep, DigestStep, EventStep, MissedStep, NamesStep, RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -91,6 +91,11 @@ def build(settings: Settings) -> Celery:
     if settings.events_webhook:
         app.event_loop = open_event_loop(settings, records)
         app.steps["worker"].add(EventStep)
+    if settings.has_digest:
+        from workers.digest import open_digest_loop  # noqa: PLC0415 - as for the archive
+
+        app.digest = open_digest_loop(settings, client, records)
+        app.steps["worker"].add(DigestStep)
     if settings.recover_closes:
         observer = open_dixa(settings, client, observes_only=True, counts=counts)
         app.missed = open_missed_loop(settings, records, observer)

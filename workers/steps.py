@@ -76,6 +76,20 @@ class EventStep(bootsteps.StartStopStep):  # type: ignore[misc]
         worker.app.event_loop.stop()
 
 
+class DigestStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sends the weekly digest in a thread of the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """Start with the worker."""
+        worker.app.digest.start()
+
+    def stop(self, worker: Any) -> None:
+        """Stop with the worker."""
+        worker.app.digest.stop()
+
+
 class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Wakes Celery's event loop when a thread of the pool is free again.
 

@@ -10,6 +10,7 @@ import click
 from service.cli.archive import archive
 from service.cli.ask import ask
 from service.cli.context import Commands
+from service.cli.digest import digest
 from service.cli.doctor import doctor
 from service.cli.erase import erase, show_person
 from service.cli.export import export
@@ -41,6 +42,7 @@ for command in (
     list_surveys,
     stats,
     export,
+    digest,
     try_rules,
     ask,
     recover,

@@ -9,20 +9,15 @@ from datetime import UTC, datetime
 
 import click
 
-from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from service.cli.context import open_client, open_records, open_settings
 from service.cli.output import say, say_json
 from service.cli.params import json_option
-from service.dixa.outage import Outage
-from service.dixa.pace import open_pace
 from service.doctor.checks import CHECKS, with_needed
 from service.doctor.finding import Finding, Level, examine
-from service.doctor.installation import Installation
+from service.doctor.installation import Installation, open_installation
 from service.doctor.last_run import LastRun, LastRuns
 from service.intake.spool import Spool
-from service.records.channels import Channels
-from service.records.processes import Processes
 from service.records.redis import RecordsUnavailable
 
 _COLOURS = {Level.WARN: "yellow", Level.FAIL: "red"}
@@ -42,7 +37,7 @@ def doctor(ids: tuple[str, ...], *, send: bool, as_json: bool) -> None:
     if unknown := [each for each in ids if not with_needed([each])]:
         known = ", ".join(each.id for each in CHECKS)
         raise click.UsageError(f"--only {unknown[0]} is no check. Known: {known}.")
-    installation = replace(open_installation(open_settings()), sends=send)
+    installation = replace(examined(open_settings()), sends=send)
     found: list[tuple[str, Finding]] = []
     for name, finding in examine(with_needed(ids) if ids else CHECKS, installation):
         if ids and not _is_wanted(name, ids) and finding.level is Level.OK:
@@ -73,19 +68,10 @@ def _summary(found: Sequence[tuple[str, Finding]]) -> str:
     return f"{''.join(parts)}{len(names[Level.OK])} ok."
 
 
-def open_installation(settings: Settings) -> Installation:
-    """Return the installation as this command sees it."""
-    client, records = open_client(settings), open_records(settings)
-    return Installation(
-        settings=settings,
-        records=records,
-        processes=Processes(client, take_fingerprint(settings)),
-        channels=Channels.beside(records),
-        pace=open_pace(settings, client),
-        outage=Outage(client),
-        spool=Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None,
-        onlooker="this command",
-    )
+def examined(settings: Settings) -> Installation:
+    """Return the installation as a command sees it."""
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
+    return open_installation(settings, open_client(settings), open_records(settings), spool, onlooker="this command")
 
 
 def _is_wanted(name: str, ids: Sequence[str]) -> bool:

@@ -19,6 +19,12 @@ _MAX_LENGTH = 4000
 _CUT = "…\nThe comment is longer: see the rating in Dixa."
 
 
+def escape(text: str) -> str:
+    """Return text in which nothing mentions anybody or hides a link, cut to what Slack takes."""
+    escaped = text.translate(_ESCAPES)
+    return escaped if len(escaped) <= _MAX_LENGTH else re.sub("&[a-z]*$", "", escaped[: _MAX_LENGTH - 1]) + "…"
+
+
 class SlackAlert(Action):
     """Reports an answer at once, while the customer can still change it."""
 

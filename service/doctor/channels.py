@@ -65,9 +65,14 @@ def _smtp(installation: Installation) -> Iterator[Finding]:
 
 
 def _slack(installation: Installation) -> Iterator[Finding]:
-    if url := installation.settings.slack_url:
-        send = partial(Outbound(url).post, json.dumps({"text": _TEST}).encode(), {})
-        yield from _reach("SLACK_WEBHOOK_URL", Outbound(url).reach, send if installation.sends else None)
+    settings = installation.settings
+    for url, name in (
+        (settings.slack_url, "SLACK_WEBHOOK_URL"),
+        (settings.digest_slack_url, "DIGEST_SLACK_WEBHOOK_URL"),
+    ):
+        if url:
+            send = partial(Outbound(url).post, json.dumps({"text": _TEST}).encode(), {})
+            yield from _reach(name, Outbound(url).reach, send if installation.sends else None)
 
 
 def _receivers(installation: Installation) -> Iterator[Finding]:

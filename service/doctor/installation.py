@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from service.dixa.outage import Outage
-from service.dixa.pace import SharedPace
+from service.dixa.pace import SharedPace, open_pace
 from service.intake.spool import Spool
 from service.records.channels import Channels
+from service.records.confirmation import ConfirmingRedis
 from service.records.processes import Disagreement, Process, Processes, count_connections
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
@@ -52,3 +54,19 @@ class Installation:
     def disagreements(self) -> Sequence[Disagreement]:
         """Where the running processes disagree, with this one if it is an onlooker."""
         return self.processes.find_disagreements(self.onlooker, self.running)
+
+
+def open_installation(
+    settings: Settings, client: ConfirmingRedis, records: Records, spool: Spool | None = None, *, onlooker: str = ""
+) -> Installation:
+    """Return the installation as a process sees it that doesn't have its parts at hand."""
+    return Installation(
+        settings=settings,
+        records=records,
+        processes=Processes(client, take_fingerprint(settings)),
+        channels=Channels.beside(records),
+        pace=open_pace(settings, client),
+        outage=Outage(client),
+        spool=spool,
+        onlooker=onlooker,
+    )

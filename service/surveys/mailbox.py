@@ -37,6 +37,14 @@ def read_address(text: str) -> str | None:
     return address if is_valid else None
 
 
+def mailboxes(text: str) -> tuple[Mailbox, ...]:
+    """Parse mailboxes separated by commas."""
+    found = tuple(mailbox(part.strip()) for part in text.split(",") if part.strip())
+    if not found:
+        raise ValueError("has no address, only commas.")
+    return found
+
+
 def mailbox(text: str) -> Mailbox:
     """Parse `survey@example.com` or `Northwind <survey@example.com>`."""
     found = re.fullmatch(r"(?:\"?([^\"<>]*?)\"?\s*<([^<>]*)>|([^<>\s]*))", text)

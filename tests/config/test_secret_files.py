@@ -25,6 +25,7 @@ VALUES = GOOD | {
     "ANSWER_WEBHOOK_SECRET": "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=",
     "EVENTS_WEBHOOK_URL": "https://northwind.example/events",
     "EVENTS_WEBHOOK_SECRET": "whsec_MTIzNDU2Nzg5MGFiY2RlZjEyMzQ1Njc4OTBhYmNkZWY=",
+    "DIGEST_SLACK_WEBHOOK_URL": "https://hooks.slack.example/services/2",
     "ARCHIVE_URL": "postgresql://afterword:secret@db.northwind.example/archive",
     "SENTRY_DSN": "https://0123456789abcdef@sentry.northwind.example/1",
     "OPERATOR_LOGINS": "anna:act:pbkdf2:sha256:600000$0123456789abcdef$" + 32 * "0f",

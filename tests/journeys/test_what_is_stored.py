@@ -22,6 +22,7 @@ from service.dixa.token_check import TokenCheck
 from service.doctor.last_run import LastRun, LastRuns
 from service.intake.spool import Spool
 from service.records.answer_transitions import GivenAnswer
+from service.records.digest_slots import DigestSlots
 from service.records.due_archive import DueArchive
 from service.records.names import Names, NamesInDixa
 from service.records.outcomes import Outcome
@@ -305,6 +306,7 @@ def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> 
     hashes, calls = take_fingerprint(settings), lambda: {"ok": 1}
     Processes(client, hashes, webhook_at=time, calls=calls, surveys_file="x").write("web")
     LastRuns(client).write(LastRun(moment(), "host", []))
+    DigestSlots(client).take("2026-11-30:abc")
     seen.look()
 
 

@@ -45,6 +45,13 @@ def try_server(server: SmtpServer, deadline: Deadline) -> None:
         pass
 
 
+def send_message(server: SmtpServer, sender: str, recipient: str, text: bytes, deadline: Deadline) -> None:
+    """Send a message to an operator. Raises NotDelivered, DeliveryRefused or Unconfirmable."""
+    with _connected(server, tls_context(), deadline) as smtp:
+        _send_text(smtp, sender, recipient, text)
+        _finish_data(smtp)
+
+
 class EmailDelivery(Delivery):
     """Sends the link from the operator's mailbox to the requester's address."""
 
@@ -112,10 +119,7 @@ class EmailDelivery(Delivery):
         """Send one e-mail. Raises NotDelivered, DeliveryRefused or Unconfirmable."""
         text = write_email(self._branding, email)
         with _connected(self._server, self._context, deadline) as smtp:
-            _expect(smtp, 250, f"MAIL FROM:<{sender_of(self._branding, email).address}>", "MAIL")
-            _expect(smtp, 250, f"RCPT TO:<{email.address}>", "RCPT")
-            _expect(smtp, 354, "DATA", "DATA")
-            smtp.send(re.sub(rb"(?m)^\.", b"..", text))
+            _send_text(smtp, sender_of(self._branding, email).address, email.address, text)
             # smtplib's `data` sends the text and the dot in one call. Here the record is written between the two: after
             # the dot the e-mail may be sent, so a crash from here on must never lead to a second one.
             if not self._mailings.begin_email(email.survey_id):
@@ -253,6 +257,14 @@ def _expect(smtp: smtplib.SMTP, expected: int, command: str, name: str) -> None:
     code, reply = smtp.docmd(command)
     if code != expected and not (name == "RCPT" and code == 251):  # noqa: PLR2004 - "will forward"
         raise refusal(code, reply, name)
+
+
+def _send_text(smtp: smtplib.SMTP, sender: str, recipient: str, text: bytes) -> None:
+    """Send all but the final dot. Until then the server discards the e-mail if the connection breaks."""
+    _expect(smtp, 250, f"MAIL FROM:<{sender}>", "MAIL")
+    _expect(smtp, 250, f"RCPT TO:<{recipient}>", "RCPT")
+    _expect(smtp, 354, "DATA", "DATA")
+    smtp.send(re.sub(rb"(?m)^\.", b"..", text))
 
 
 def _finish_data(smtp: "_Smtp") -> None:

@@ -98,10 +98,10 @@ def write_email(branding: EmailBranding, email: SurveyEmail) -> bytes:
     )
     reply_to = email.sender.reply_to or branding.reply_to
     message = EmailMessage(policy=POLICY)
-    message["From"] = _address(sender_of(branding, email), branding.brand)
+    message["From"] = make_address(sender_of(branding, email), branding.brand)
     message["To"] = Address(addr_spec=email.address)
     if reply_to:
-        message["Reply-To"] = _address(reply_to, branding.brand)
+        message["Reply-To"] = make_address(reply_to, branding.brand)
     message["Subject"] = words.subject
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = message_id(branding.public_url, email.survey_id, is_reminder=email.is_reminder)
@@ -112,8 +112,8 @@ def write_email(branding: EmailBranding, email: SurveyEmail) -> bytes:
     if email.stop.startswith("https://"):  # RFC 8058, 3.1: one click needs https.
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     text, html = write_text(branding, email, words), write_html(branding, email, words)
-    message.set_content(text, cte=_shorter_encoding(text))
-    message.add_alternative(html, subtype="html", cte=_shorter_encoding(html))
+    message.set_content(text, cte=shorter_encoding(text))
+    message.add_alternative(html, subtype="html", cte=shorter_encoding(html))
     _add_logo(message, branding)
     # Setting the content removes all Content-* headers, so this one comes last.
     message["Content-Language"] = words.language.code
@@ -173,7 +173,8 @@ def write_text(branding: EmailBranding, email: SurveyEmail, words: Words) -> str
     return "\n".join(lines) + "\n"
 
 
-def _address(mailbox: Mailbox, brand: str) -> Address:
+def make_address(mailbox: Mailbox, brand: str) -> Address:
+    """Return a mailbox for a header. Without a name it has the brand's."""
     return Address(mailbox.name or brand, addr_spec=mailbox.address)
 
 
@@ -185,7 +186,7 @@ def _template() -> Template:
     return environment.from_string("".join(line.strip() for line in source.splitlines()))
 
 
-def _shorter_encoding(text: str) -> str:
+def shorter_encoding(text: str) -> str:
     """Choose the encoding of a part: quoted-printable triples non-ASCII bytes, Base64 adds a third to all of them.
 
     Both limit lines to 76 characters. 7bit does not, and our links are longer.
