@@ -86,7 +86,7 @@ def build(settings: Settings) -> Celery:
         from workers.archive import open_archive_loop  # noqa: PLC0415
 
         app.archive = open_archive_loop(settings.archive_url, settings, records)
-        app.names = open_names_loop(settings, records, open_dixa(settings, client, observes_only=True))
+        app.names = open_names_loop(settings, records, open_dixa(settings, client, observes_only=True, counts=counts))
         app.steps["worker"].update((ArchiveStep, NamesStep))
     if settings.events_webhook:
         app.event_loop = open_event_loop(settings, records)

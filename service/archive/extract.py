@@ -5,6 +5,7 @@ time and id of the last row, stays valid while rows are added, changed and delet
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from service.archive.schema import SURVEY
 _ROWS_AT_ONCE: Final = 1000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MS: Final = timedelta(milliseconds=1)
+_SURVEY_ID: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,9})?")
 
 Row = Mapping[str, Any]
 
@@ -111,6 +113,6 @@ def _load_cursor(extract: Extract, text: str) -> tuple[datetime, str]:
         at = _EPOCH + int(at_ms) * _MS
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise CursorError from None
-    if name != extract.name or not isinstance(survey_id, str):
+    if name != extract.name or not isinstance(survey_id, str) or not _SURVEY_ID.fullmatch(survey_id):
         raise CursorError
     return at, survey_id

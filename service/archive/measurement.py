@@ -1,5 +1,6 @@
 """What `/metrics` shows of the archive: surveys by state, failures by journey, and two distributions of times."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,9 +29,9 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveMeasured:
-    """The measured values of an archive."""
+    """The measured values of an archive. `states` counts surveys by state and reason, "" without one."""
 
-    states: Mapping[str, int]
+    states: Mapping[tuple[str, str], int]
     failures: Mapping[str, int]
     to_delivery: Distribution
     to_dixa: Distribution
@@ -39,13 +40,14 @@ class ArchiveMeasured:
 def measure_archive(engine: Engine) -> ArchiveMeasured:
     """Measure the archive in three queries, each of which SQLite answers from an index. Raises ArchiveUnavailable."""
     columns = SURVEY.c
-    states, failures = dict.fromkeys(map(str, Stage), 0), dict.fromkeys(map(str, Journey), 0)
-    grouped = select(columns.state, columns.failure, func.count()).group_by(columns.state, columns.failure)
+    states = Counter({(str(each), ""): 0 for each in Stage})
+    failures = Counter({str(each): 0 for each in Journey})
+    groups = (columns.state, columns.reason, columns.failure)
     with reading(engine) as connection:
-        for state, failure, count in connection.execute(grouped):
-            states[state] = states.get(state, 0) + count
+        for state, reason, failure, count in connection.execute(select(*groups, func.count()).group_by(*groups)):
+            states[state, reason or ""] += count
             if failure:
-                failures[failure] = failures.get(failure, 0) + count
+                failures[failure] += count
         to_delivery = _distribution(connection, columns.seconds_to_delivery, columns.delivered_at, DELIVERY_BUCKETS)
         to_dixa = _distribution(connection, columns.seconds_to_dixa, columns.answered_at, DIXA_BUCKETS)
     return ArchiveMeasured(states, failures, to_delivery, to_dixa)

@@ -127,7 +127,14 @@ def of_spool(host: str, waiting: int, corrupt: int, size: int) -> Iterator[Metri
 
 def of_archive(found: ArchiveMeasured) -> Iterator[Metric]:
     """Yield what the archive counts."""
-    yield gauges("afterword_surveys", "Surveys in the archive by state.", "state", found.states)
+    surveys = GaugeMetricFamily(
+        "afterword_surveys",
+        "Surveys in the archive by state, and by the reason of skipped and failed ones.",
+        labels=["state", "reason"],
+    )
+    for labels, count in found.states.items():
+        surveys.add_metric(labels, count)
+    yield surveys
     yield gauges("afterword_failed_journeys", "Failed journeys in the archive.", "journey", found.failures)
     yield _histogram(
         "afterword_close_to_delivery_seconds",

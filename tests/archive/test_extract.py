@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,6 +77,14 @@ def test_other_texts_are_no_cursor(archive_url: str, text: str) -> None:
     open_with(archive_url)
     with pytest.raises(CursorError):
         read_page(open_engine(archive_url), SURVEYS, None, text, 1)
+
+
+@pytest.mark.parametrize("survey_id", ["1\x00", "\ud800", "", "x", 1, None])
+def test_a_cursor_has_the_id_of_a_survey(archive_url: str, survey_id: Any) -> None:
+    open_with(archive_url)
+    cursor = urlsafe_b64encode(json.dumps(["surveys", 1, survey_id]).encode()).decode()
+    with pytest.raises(CursorError):
+        read_page(open_engine(archive_url), SURVEYS, None, cursor, 1)
 
 
 def test_a_cursor_is_of_one_kind_of_row(archive_url: str) -> None:

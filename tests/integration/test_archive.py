@@ -37,9 +37,9 @@ def run_command(afterword: Afterword, *arguments: str) -> str:
 class Installation:
     """A web and a worker with an archive."""
 
-    def __init__(self, start: Starter, dixa: Sandbox, url: str) -> None:
+    def __init__(self, start: Starter, dixa: Sandbox, url: str, **environ: str) -> None:
         self.url = url
-        self.afterword: Afterword = start(SURVEYS, ARCHIVE_URL=url)
+        self.afterword: Afterword = start(SURVEYS, ARCHIVE_URL=url, **environ)
         self.dixa = dixa
         dixa.sends_webhooks_to(self.afterword.webhook_url)
         self.client: redis.Redis = patient(self.afterword.redis_url)
