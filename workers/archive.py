@@ -50,8 +50,9 @@ class ArchiveLoop:
         if monotonic() >= self._housekeeping_at:
             self._housekeeping_at = monotonic() + _HOUSEKEEPING_SECONDS
             self._archive.prune(datetime.now(UTC))
-        take = self._due.take(self._id)
-        if not take.survey_ids:
+        # Most looks find nothing, and this one is a single command.
+        take = self._due.take(self._id) if self._due.count_due() else None
+        if not take or not take.survey_ids:
             return None
         moment = datetime.now(UTC)
         records = self._due.load_all(take.survey_ids)

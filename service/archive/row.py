@@ -20,6 +20,7 @@ _ENDED = {
     OfferState.REMINDING: Stage.DELIVERED,
     OfferState.DELIVERED: Stage.DELIVERED,
 }
+_ON_THE_WAY = (OfferState.OFFERED, OfferState.DELIVERING)
 _ANSWERED = {AnswerState.SUBMITTED: Stage.SUBMITTED, AnswerState.FAILED: Stage.FAILED}
 
 
@@ -50,7 +51,7 @@ def make_row(record: Record, version: int, retention: ArchiveRetention, moment: 
         "delivered_at": offer.delivered_at,
         "final_at": offer.delivered_at + expires if offer.delivered_at and expires else None,
         "reminded_at": offer.reminded_at if _is_reminded(record) else None,
-        "delivered_by": offer.channel or None if offer.delivered_at else None,
+        "delivered_by": (offer.channel or None) if offer.delivered_at and offer.state not in _ON_THE_WAY else None,
         "is_unconfirmed": offer.note == UNCONFIRMED,
         "seconds_to_delivery": _seconds(closed_at, offer.delivered_at),
         **_why(record),

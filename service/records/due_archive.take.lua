@@ -11,13 +11,17 @@ local due, facts = unpack(KEYS)
 local archive, most, lease_ms = unpack(ARGV)
 local seconds, micros = unpack(redis.call('TIME'))
 local moment = seconds * 1000 + math.floor(micros / 1000)
-local known = redis.call('HGET', facts, 'archive')
-if not known then redis.call('HSET', facts, 'archive', archive) end
-if known and known ~= archive then return {known, '0', '0', {}} end
 local found = redis.call('ZRANGEBYSCORE', due, '-inf', string.format('%.0f', moment), 'LIMIT', '0', most)
 if #found == 0 then return {archive, '0', '0', found} end
-local version = math.max(moment, tonumber(redis.call('HGET', facts, 'taken') or 0) + 1)
+local known, last = unpack(redis.call('HMGET', facts, 'archive', 'taken'))
+if known and known ~= archive then return {known, '0', '0', {}} end
+local version = math.max(moment, tonumber(last or 0) + 1)
 local lease = string.format('%.1f', version + tonumber(lease_ms) + 0.5)
-redis.call('HSET', facts, 'taken', string.format('%.0f', version))
-for _, survey_id in ipairs(found) do redis.call('ZADD', due, lease, survey_id) end
+redis.call('HSET', facts, 'archive', archive, 'taken', string.format('%.0f', version))
+local taken = {}
+for _, survey_id in ipairs(found) do
+  table.insert(taken, lease)
+  table.insert(taken, survey_id)
+end
+redis.call('ZADD', due, unpack(taken))
 return {archive, string.format('%.0f', version), lease, found}

@@ -106,7 +106,7 @@ end
 -- What the archive's row of a survey is made of (service/archive/row.py), as far as it changes by itself: a score changes with
 -- `answered_at`, and a journey's end with its time.
 local ARCHIVED = {
-  close = true, terms = true, decision = true, decided_at = true, language = true, channel = true, delivered_at = true,
+  close = true, terms = true, decision = true, decided_at = true, language = true, delivered_at = true,
   delivery_note = true, reminded_at = true, answered_at = true, answer_language = true, comment = true, comment_sha1 = true,
   suspect = true, offer_reason = true, offer_ended_at = true, offer_retried_at = true, answer_reason = true,
   answer_ended_at = true, answer_retried_at = true, follow_up_reason = true, follow_up_ended_at = true,
