@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -120,6 +121,42 @@ def test_a_confirmation_costs_two_commands_and_no_round_trip(
         cost = meter.measure(partial(installation.webhook, installation.close()))
         once = COSTS["webhook"]
         assert (cost.round_trips, cost.commands) == (once.round_trips, once.commands + 2), "\n".join(meter.commands)
+
+
+def test_events_cost_one_command_for_each_transition_that_has_some(
+    own_redis: RedisServer, dixa: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.records.channels._QUIET_SECONDS", 3600.0)
+    secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+    given = {"EVENTS_WEBHOOK_URL": "http://127.0.0.1:1/events", "EVENTS_WEBHOOK_SECRET": secret}
+    installation = Installation(own_redis.url, dixa, tmp_path, **given)
+    for step in installation.steps(installation.close()).values():
+        step()
+    meter = Meter(own_redis.url, dixa, monkeypatch)
+    noted = {"offer and message": 2, "answer": 1, "result": 1}
+    for name, step in installation.steps(installation.close()).items():
+        cost, without = meter.measure(step), COSTS[name]
+        more = replace(without, commands=without.commands + noted.get(name, 0))
+        assert cost == more, "\n".join([f"{name}: {cost}", *meter.commands])
+
+
+def test_the_cost_of_a_custom_card_is_known(
+    own_redis: RedisServer, dixa: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "a-token-of-the-card-0123456789"
+    installation = Installation(own_redis.url, dixa, tmp_path, DIXA_CARD_TOKEN=token)
+    number = installation.close()
+    for step in installation.steps(number).values():
+        step()
+
+    def card() -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        path = f"/cards/dixa?email=ida%40example.com&conversation={number}"
+        assert installation.web.get(path, base_url=PUBLIC_URL, headers=headers).status_code == 200
+
+    card()
+    cost = Meter(own_redis.url, dixa, monkeypatch).measure(card)
+    assert cost == Cost(round_trips=4, commands=4, calls=0, schemas=0)
 
 
 def test_the_costs_of_a_look_for_missed_closes_are_known(

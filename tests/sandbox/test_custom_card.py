@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from service.sandbox.http import HttpServer
 from service.sandbox.server import Sandbox
@@ -68,3 +69,14 @@ def test_the_template_means_the_same_in_liquid_and_in_jinja_and_escapes_everythi
     assert all(re.fullmatch(r" for \w+ in [\w.]+ | if [\w.]+ | end\w+ ", tag) for tag in tags)
     assert outputs
     assert all(re.fullmatch(r" [\w.]+ \| escape ", output) for output in outputs)
+
+
+def test_a_browser_shows_the_card_in_its_frame(dixa: Sandbox, browser: Browser) -> None:
+    number = dixa.make_conversation()
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(f"{dixa.url}/conversations/{number}")
+    page.frame_locator("iframe.custom").get_by_text("A survey may follow").wait_for()
+    assert problems == []
+    page.close()
