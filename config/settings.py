@@ -368,6 +368,12 @@ class Settings:
         "A host of its own for the window, such as `https://survey-admin.example.com`. It is then not at `PUBLIC_URL`.",
         default="",
     )
+    dixa_app_url: str | None = variable(
+        address_parsers.public_url,
+        "Where your agents open Dixa, such as `https://northwind.dixa.com`. The window links to conversations there; "
+        "without it, it shows their numbers alone.",
+        default="",
+    )
     operator_proxy_secret: str | None = variable(
         secret_parsers.bearer_token,
         "For a login proxy in front (oauth2-proxy, Authelia, Cloudflare Access): the secret that it sends in the "

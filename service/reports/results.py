@@ -1,7 +1,7 @@
 """The results of a period: figures with their change, the weeks, and a table by one or two dimensions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -20,15 +20,16 @@ _C = SURVEY.c
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of the period and of the one before."""
+    """A figure of the period and of the one before. One that can still rise is not compared."""
 
     now: Estimate | None
     before: Estimate | None
+    is_final: bool = True
 
     @property
     def change(self) -> Difference | None:
-        """The difference to the period before, or None with too few answers."""
-        return compare(self.now, self.before)
+        """The difference to the period before. None with too few answers, or before the figure is final."""
+        return compare(self.now, self.before) if self.is_final else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class Group:
     score_difference: Difference | None = None
     response_difference: Difference | None = None
 
+    def named(self, dimensions: Sequence[str]) -> list[tuple[str, str | None]]:
+        """Return the values with their dimensions."""
+        return [*zip(dimensions, self.keys, strict=True)]
+
     @property
     def score(self) -> Estimate | None:
         """The figure of the rating."""
@@ -71,7 +76,8 @@ class Group:
 class Results:
     """The results of a selection. `ratings` are the types with scores, and the rest is of the one chosen.
 
-    `is_final` tells whether every link delivered in the period has expired: until then the response rate may rise.
+    At `final_at`, the last link delivered in the period expires. Until then response rate and coverage can rise, and
+    they have no change to the period before.
     """
 
     ratings: Sequence[RatingType]
@@ -80,6 +86,7 @@ class Results:
     score: Figure
     response: Figure
     coverage: Figure
+    final_at: datetime | None
     is_final: bool
     weeks: Sequence[ScoredWeek]
     groups: Sequence[Group]
@@ -109,14 +116,16 @@ def read_results(
     answers, before = merge([week.now for week in weeks]), merge([week.before for week in weeks])
     chosen = rating or max(RatingType, key=lambda each: answers.scores[each].size)
     deliveries = read_deliveries(connection, selection, by)
+    is_final = deliveries.last_link is None or deliveries.last_link <= now
     return Results(
         ratings=[each for each in RatingType if answers.scores[each].size or before.scores[each].size],
         rating=chosen,
         answers=answers,
         score=Figure(answers.scores[chosen].estimate, before.scores[chosen].estimate),
-        response=Figure(deliveries.now, deliveries.before),
-        coverage=_read_coverage(connection, selection),
-        is_final=deliveries.last_link is None or deliveries.last_link <= now,
+        response=Figure(deliveries.now, deliveries.before, is_final=is_final),
+        coverage=replace(_read_coverage(connection, selection), is_final=is_final),
+        final_at=deliveries.last_link,
+        is_final=is_final,
         weeks=[
             ScoredWeek(each.first, each.last, each.now.scores[chosen], each.before.scores[chosen]) for each in weeks
         ],

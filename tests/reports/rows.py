@@ -20,6 +20,20 @@ _CHANNELS = {"Email": (52, 0.15), "WidgetChat": (26, 0.24), "PstnPhone": (14, 0.
 """Each with its share of conversations in percent, and its response rate."""
 _LANGUAGES = {"da": 40, "en": 28, "de": 17, "sv": 10, "nb": 5}
 _AGENTS_OF_A_QUEUE = 8
+
+
+def _id(letter: str, number: int) -> str:
+    return f"{letter}{number:07}-550c-4942-98b9-e60cf736acd9"
+
+
+_QUEUE_IDS = {name: _id("b", place) for place, name in enumerate(_QUEUES)}
+_AGENTS_OF = {
+    name: [_id("a", 10 * place + each) for each in range(_AGENTS_OF_A_QUEUE)] for place, name in enumerate(_QUEUES)
+}
+QUEUES = {queue_id: name for name, queue_id in _QUEUE_IDS.items()}
+AGENTS = [agent_id for ids in _AGENTS_OF.values() for agent_id in ids]
+"""Their ids, and the names of the queues."""
+
 _SKIPS = (
     ("asked_recently", 'cooldown = "30d"', 16),
     ("channel", 'channels = ["Email", "WidgetChat", "PstnPhone"]', 9),
@@ -47,10 +61,6 @@ def plausible_rows(size: int, since: datetime, until: datetime, *, seed: int = 1
     queues, queue_weights = [*_QUEUES], [*accumulate(share for share, _ in _QUEUES.values())]
     channels, channel_weights = [*_CHANNELS], [*accumulate(share for share, _ in _CHANNELS.values())]
     languages, language_weights = [*_LANGUAGES], [*accumulate(_LANGUAGES.values())]
-    agents = {
-        name: [_id("a", 10 * place + each) for each in range(_AGENTS_OF_A_QUEUE)] for place, name in enumerate(queues)
-    }
-    ids = {name: _id("b", place) for place, name in enumerate(queues)}
     step = (until - since) / size
     for number in range(size):
         queue = random.choices(queues, cum_weights=queue_weights)[0]
@@ -60,18 +70,14 @@ def plausible_rows(size: int, since: datetime, until: datetime, *, seed: int = 1
             "conversation_id": 10_000 + number,
             "survey": "phone" if channel == "PstnPhone" else "default",
             "channel": channel,
-            "queue_id": ids[queue],
+            "queue_id": _QUEUE_IDS[queue],
             "queue_name": queue,
-            "agent_id": random.choice(agents[queue]),
+            "agent_id": random.choice(_AGENTS_OF[queue]),
             "language": random.choices(languages, cum_weights=language_weights)[0],
             "closed_at": since + number * step,
         }
         _decide(row, random, until)
         yield row
-
-
-def _id(letter: str, number: int) -> str:
-    return f"{letter}{number:07}-550c-4942-98b9-e60cf736acd9"
 
 
 def _decide(row: dict[str, Any], random: Random, now: datetime) -> None:

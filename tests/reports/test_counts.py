@@ -145,6 +145,7 @@ def test_shares_and_their_denominators_have_the_same_filter(archive: FilledArchi
     rated = [row for row in answered if row["csat"] is not None]
     assert _counted(results.with_suspects) == _share(rated, lambda row: row["csat"] >= 4)
     links = [row["final_at"] for row in _in(found, "delivered_at", selection.period, selection)]
+    assert results.final_at == max(links, default=None)
     assert results.is_final == all(each <= NOW for each in links)
 
 

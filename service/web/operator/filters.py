@@ -21,7 +21,9 @@ PERIODS: Final[Mapping[str, tuple[str, int]]] = {
 """Names in the URL, for people, and lengths in days. Whole weeks: the period before has the same days of the week."""
 DEFAULT_PERIOD: Final = "28d"
 NARROWING: Final = ("survey", "channel", "queue", "agent", "language")
-"""The filters beside the period. Each is one value, or empty for all."""
+"""The filters beside the period. Each is one value, NONE, or empty for all."""
+NONE: Final = "-"
+"""The value for surveys without one, such as those of conversations without an agent."""
 
 _EARLIEST = date(2000, 1, 1)
 _MAX_DAYS = 3660
@@ -73,12 +75,13 @@ class Filters:
 
     def url(self, path: str, **values: str | int | None) -> str:
         """Return the URL of a view with these filters, and other values. An empty one is left out."""
-        given = self._values | values
+        given = self.values | values
         query = urlencode({name: value for name, value in given.items() if value not in ("", None)})
         return f"{path}?{query}" if query else path
 
     @property
-    def _values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
+        """The filters as values of a query. An empty one is the default."""
         if self.named:
             return {"period": "" if self.named == DEFAULT_PERIOD else self.named, **self.narrowing}
         return {"from": str(self.period.first), "to": str(self.period.last), **self.narrowing}

@@ -18,13 +18,16 @@ from service.surveys.dixa_names import DIXA_CHANNELS
 from service.surveys.language_codes import LANGUAGES
 from service.web.operator import charts
 from service.web.operator.blueprint import bp, operator
-from service.web.operator.filters import NARROWING, PERIODS, FilterError, Filters, load_filters
+from service.web.operator.filters import NARROWING, NONE, PERIODS, FilterError, Filters, load_filters
 from service.web.security_headers import page_policy
 from service.web.services import services
 from service.web.stylesheet import read_stylesheet
 
 VIEWS: Final[Mapping[str, str]] = {
     "today": "Today",
+    "funnel": "Funnel",
+    "results": "Results",
+    "answers": "Answers",
     "story": "Story",
     "failed": "Failed",
     "set_up": "Set-up",
@@ -116,7 +119,7 @@ def _known_choices(settings: Settings) -> dict[str, list[Choice]]:
         "agent": (),
         "language": sorted(((code, names[0]) for code, names in LANGUAGES.items()), key=lambda each: each[1]),
     }
-    return {name: [Choice(*each) for each in found] for name, found in names.items()}
+    return {name: [*(Choice(*each) for each in found), Choice(NONE, f"No {name}")] for name, found in names.items()}
 
 
 class Clock:

@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from service.web.operator import failed, set_up, story, today
+from service.web.operator import answers, failed, funnel, results, set_up, story, today
 from service.web.operator.blueprint import DOOR, bp
 from service.web.operator.login import Door
 from service.web.services import Services
 
-VIEWS = (today, story, failed, set_up)
+VIEWS = (today, funnel, results, answers, story, failed, set_up)
 """The modules of the views. Importing one adds its routes to the blueprint."""
 
 
