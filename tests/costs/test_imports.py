@@ -10,7 +10,16 @@ import pytest
 from tests.processes import ROOT, Afterword, free_port
 
 NEEDLESS = {
-    "service.web.main": {"celery", "kombu", "prometheus_client", "requests", "sentry_sdk", "smtplib", "sqlalchemy"},
+    "service.web.main": {
+        "celery",
+        "flask_httpauth",
+        "kombu",
+        "prometheus_client",
+        "requests",
+        "sentry_sdk",
+        "smtplib",
+        "sqlalchemy",
+    },
     # E-mails are written with Jinja, where SMTP_URL is set.
     "workers.main": {"flask", "gevent", "gunicorn", "jinja2", "prometheus_client", "sentry_sdk", "smtplib", "werkzeug"},
 }

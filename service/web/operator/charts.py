@@ -11,7 +11,9 @@ from typing import Final
 
 HEIGHT: Final = 200
 _TOP, _BOTTOM = 24, 172
-_LEFT, _RIGHT = 1.5, 98.5
+LEFT: Final = 12
+"""Percent. The values of the scale stand left of it."""
+_RIGHT = 98.5
 _MIN_RANGE = 1e-6
 
 Values = Sequence[float | None]
@@ -69,7 +71,7 @@ def percent(part: float, whole: float) -> float:
 
 def _across(number: int, count: int) -> float:
     share = number / (count - 1) if count > 1 else 0.5
-    return round(_LEFT + share * (_RIGHT - _LEFT), 2)
+    return round(LEFT + share * (_RIGHT - LEFT), 2)
 
 
 def _up(share: float) -> float:

@@ -101,7 +101,7 @@ def read_filters() -> Filters:
 @bp.errorhandler(FilterError)
 def _show_problem(error: FilterError) -> Response:
     view = (request.endpoint or "").rpartition(".")[2]
-    return render_view("problem.html", view, status=400, title="These filters can't be used", problems=error.problems)
+    return render_view("problem.html", view, status=400, title="These filters can’t be used", problems=error.problems)
 
 
 def _kept_filters() -> Filters:

@@ -11,10 +11,11 @@ from flask.typing import ResponseReturnValue
 
 from service.doctor.finding import Finding, Level
 from service.records.measurements import Measured, Measurements
+from service.records.missed import MissedBookmark
 from service.web.operator.blueprint import bp, operator
 from service.web.operator.rendering import Clock, render_view, span
 from service.web.readiness import Findings, Readiness
-from service.web.services import services
+from service.web.services import Services, services
 from service.web.thread_pool import run_in_thread
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ def today() -> Response:
     core, clock = services(), Clock(services().settings)
     measurements = Measurements.beside(core.records)
     measured = measurements.measure([*core.pace.arrival_keys])
+    missed, missed_about = _describe_missed(core, clock)
     found, found_at = recent_findings()
     return render_view(
         "today.html",
@@ -52,12 +54,13 @@ def today() -> Response:
         measured=measured,
         troubles=[each for each in found if each[1].level in {Level.FAIL, Level.WARN}],
         worst=_worst([each for _, each in found]),
+        missed=missed,
+        missed_about=missed_about,
         found=found,
         found_at=found_at,
         due=[*_count_due(measurements, clock)],
         webhook_at=_moment(measured.last_webhook),
         workers=[each.age for each in measured.heartbeats if each.role == "worker" and each.is_alive],
-        webs=[each.age for each in measured.heartbeats if each.role == "web" and each.is_alive],
         overdue=span(timedelta(seconds=max(each.overdue for each in measured.due.values()))),
         waiting=_count_waiting(measured),
         spooled=run_in_thread(core.spool.waiting) if core.spool else None,
@@ -94,6 +97,16 @@ def _count_due(measurements: Measurements, clock: Clock) -> Iterator[DayDue]:
         name = ("Today", "Tomorrow")[ahead] if ahead < 2 else f"{day:%A}"  # noqa: PLR2004 - the two names
         yield DayDue(f"{name}, {clock.day(day)}", count)
     yield DayDue("Later", later)
+
+
+def _describe_missed(core: Services, clock: Clock) -> tuple[int | None, str]:
+    """Return how many webhooks never arrived in the last days, and what became of their closes."""
+    if not core.settings.recover_closes:
+        return None, "RECOVER_CLOSES is off, so nobody looks"
+    status = MissedBookmark.beside(core.records).status()
+    if status is None:
+        return None, "the workers have not looked yet"
+    return sum(status.missed.values()), f"in a week, and taken. Compared with Dixa up to {clock.moment(status.until)}"
 
 
 def _count_waiting(measured: Measured) -> int:
