@@ -14,7 +14,7 @@ from service.records.names import Names
 from service.records.redis import RecordsUnavailable
 from service.reports.estimates import MIN_TO_COMPARE, Estimate, compare
 from service.reports.funnel import Funnel, Step, read_funnel
-from service.reports.results import Group, Results, read_results
+from service.reports.results import Figure, Group, Results, read_results
 from service.reports.selection import Selection
 from service.surveys.ratings import RatingType
 
@@ -33,8 +33,8 @@ _SCORES: Final[Mapping[RatingType, str]] = {
     RatingType.THUMBS: "Thumbs up",
 }
 _RETRY = "afterword retry --all-failed"
-_HAS_A_SPOOL_ELSEWHERE = "spool"
-"""Checks of the spool are about the web's host."""
+_SPOOL, _FAILED = "spool", "failed"
+"""Checks that are left out: those of the spool, which is on the web's host, and that of failures already named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,25 @@ def read_digest(connection: Any, installation: Installation, selection: Selectio
     zone = installation.settings.time_zone
     funnel = read_funnel(connection, selection, now)
     results = read_results(connection, selection, [], zone, now)
-    changes, compared = _read_changes(connection, installation, selection, results, now)
+    scores = {
+        rating: read_results(connection, selection, [], zone, now, rating=rating).score for rating in results.ratings
+    }
+    compared = [*_compare_all(scores), *_compare_groups(connection, installation, selection, results.rating, now)]
     since, until = (moment.astimezone(zone).date() for moment in (selection.period.since, selection.period.until))
+    failures = [*_failures(funnel)]
     return Digest(
         first=since,
         last=until - timedelta(days=1),
         headline=_headline(results),
         numbers=[Number(name, f"{funnel.steps[step]:,}", f"{funnel.before[step]:,}") for step, name in _STEPS.items()],
-        figures=[*_figures(connection, installation, selection, results, now)],
-        changes=changes,
-        compared=compared,
-        problems=[*_failures(funnel), *_missed(installation, since, until), *_findings(installation)],
+        figures=[*_figures(results, scores)],
+        changes=[each for each in compared if each],
+        compared=len(compared),
+        problems=[
+            *failures,
+            *_missed(installation, since, until),
+            *_findings(installation, but=_FAILED if failures else ""),
+        ],
     )
 
 
@@ -89,22 +97,16 @@ def _headline(results: Results) -> str:
     return "few answers" if found else "no answers"
 
 
-def _figures(
-    connection: Any, installation: Installation, selection: Selection, results: Results, now: datetime
-) -> Iterator[str]:
-    for rating in results.ratings:
-        found = (
-            results
-            if rating is results.rating
-            else read_results(connection, selection, [], installation.settings.time_zone, now, rating=rating)
-        )
-        yield _figure(_SCORES[rating], rating, found.score.now, found.score.before)
+def _figures(results: Results, scores: Mapping[RatingType, Figure]) -> Iterator[str]:
+    for rating, score in scores.items():
+        yield _figure(_SCORES[rating], rating, score.now, score.before)
     response = results.response.now
     if response and response.is_shown:
         so_far = "" if results.is_final else " so far, since links still work"
         yield f"Response rate {_percent(response.value)}{so_far}."
     if suspects := results.answers.suspects:
-        yield f"{suspects:,} answers may be of machines. They count in no score."
+        are = "answer may be of a machine. It counts" if suspects == 1 else "answers may be of machines. They count"
+        yield f"{suspects:,} {are} in no score."
 
 
 def _figure(name: str, rating: RatingType, now: Estimate | None, before: Estimate | None) -> str:
@@ -117,52 +119,48 @@ def _figure(name: str, rating: RatingType, now: Estimate | None, before: Estimat
     return f"{name} {_value(rating, now.value)} from {now.size:,} answers (95\u00a0% interval: {interval}).{earlier}"
 
 
-def _read_changes(
-    connection: Any, installation: Installation, selection: Selection, results: Results, now: datetime
-) -> tuple[list[str], int]:
-    """Return what differs from the week before, and how many scores could be compared.
+def _compare_all(scores: Mapping[RatingType, Figure]) -> Iterator[str]:
+    """Compare each score with that of the week before. Yield the change in words, or "" for none by more than chance.
 
     Only scores: a response rate still rises, so the last week's is always lower.
     """
-    rating, zone = results.rating, installation.settings.time_zone
-    earlier = selection.at(selection.before)
-    pairs = [("All", results.score.now, results.score.before)]
+    for rating, score in scores.items():
+        yield from _compare("All", rating, score.now, score.before)
+
+
+def _compare_groups(
+    connection: Any, installation: Installation, selection: Selection, rating: RatingType, now: datetime
+) -> Iterator[str]:
+    """Do the same for the main score of each survey, queue and channel."""
+    zone = installation.settings.time_zone
     for dimension in _COMPARED_BY:
         groups, before = (
             _by_key(read_results(connection, which, [dimension], zone, now, rating=rating))
-            for which in (selection, earlier)
+            for which in (selection, selection.at(selection.before))
         )
-        if len(groups) > 1:
-            names = _names(installation) if dimension == "queue" else {}
-            pairs += [*_pair(dimension, groups, before, names)]
-    changes, compared = [], 0
-    for label, one, other in pairs:
-        if (difference := compare(one, other)) is None or one is None or other is None:
-            continue
-        compared += 1
-        if difference.differs:
-            way = "rose" if difference.value > 0 else "fell"
-            low, high = sorted((abs(difference.low), abs(difference.high)))
-            changes.append(
-                f"{label}: {_SCORES[rating]} {way} from {_value(rating, other.value)} to {_value(rating, one.value)}, "
-                f"by {low * 100:.0f} to {high * 100:.0f} points."
-            )
-    return changes, compared
+        names = _names(installation) if dimension == "queue" else {}
+        for key in sorted(groups.keys() & before.keys(), key=str) if len(groups) > 1 else ():
+            name = names.get(key or "", key) or "none"
+            yield from _compare(f"{dimension.capitalize()} {name}", rating, groups[key].score, before[key].score)
+
+
+def _compare(label: str, rating: RatingType, one: Estimate | None, other: Estimate | None) -> Iterator[str]:
+    difference = compare(one, other)
+    if difference is None or one is None or other is None:
+        return
+    if not difference.differs:
+        yield ""
+        return
+    way = "rose" if difference.value > 0 else "fell"
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    yield (
+        f"{label}: {_SCORES[rating]} {way} from {_value(rating, other.value)} to {_value(rating, one.value)}, "
+        f"by {low * 100:.0f} to {high * 100:.0f} points."
+    )
 
 
 def _by_key(results: Results) -> Mapping[str | None, Group]:
     return {each.keys[0]: each for each in results.groups}
-
-
-def _pair(
-    dimension: str,
-    groups: Mapping[str | None, Group],
-    before: Mapping[str | None, Group],
-    names: Mapping[str, str],
-) -> Iterator[tuple[str, Estimate | None, Estimate | None]]:
-    for key, group in sorted(groups.items(), key=lambda each: str(each[0])):
-        if key in before:
-            yield f"{dimension.capitalize()} {names.get(key or '', key) or 'none'}", group.score, before[key].score
 
 
 def _names(installation: Installation) -> Mapping[str, str]:
@@ -182,7 +180,7 @@ def explain_changes(digest: Digest) -> str:
 
 
 def _failures(funnel: Funnel) -> Iterator[str]:
-    failed = [each for each in funnel.causes if each.has_failed]
+    failed = sorted((each for each in funnel.causes if each.has_failed), key=lambda each: -each.count)
     if failed:
         count = sum(each.count for each in failed)
         causes = ", ".join(f"{each.count:,} {each.cause}" for each in failed)
@@ -198,9 +196,9 @@ def _missed(installation: Installation, since: date, until: date) -> Iterator[st
         yield f"{missed:,} closes came without their webhook. They were found in Dixa and taken."
 
 
-def _findings(installation: Installation) -> Iterator[str]:
+def _findings(installation: Installation, *, but: str) -> Iterator[str]:
     for name, finding in examine(CHECKS, installation):
-        if finding.level in (Level.WARN, Level.FAIL) and not name.startswith(_HAS_A_SPOOL_ELSEWHERE):
+        if finding.level in (Level.WARN, Level.FAIL) and not name.startswith(_SPOOL) and name != but:
             yield f"{name}: {finding}"
 
 

@@ -182,13 +182,27 @@ def test_what_is_broken_is_listed(installed: Installed) -> None:
     )
     installed.fill(failed, failed)
     installed.client.hset("afterword:missed", mapping={"missed:2026-11-25": 3, "until": 1, "looked_at": 1})
+    installed.client.zadd("afterword:failed", {"0": 1, "1": 2})
     problems = installed.letter().digest.problems
+    assert not any(each.startswith("failed:") for each in problems), "they are named already"
     assert problems[:2] == [
         "2 surveys of the week failed for good (2 refused). To try again: afterword retry --all-failed.",
         "3 closes came without their webhook. They were found in Dixa and taken.",
     ]
     assert any(each.startswith("worker.alive: no worker is running") for each in problems)
     assert installed.letter().subject.endswith("problems")
+
+
+def test_failures_of_earlier_weeks_are_named_by_the_doctor(installed: Installed) -> None:
+    installed.client.zadd("afterword:failed", {"0": 1})
+    assert any(each.startswith("failed: 1 failed for good") for each in installed.letter().digest.problems)
+
+
+def test_a_machines_answer_counts_in_no_score(installed: Installed) -> None:
+    installed.fill(*week(THIS_WEEK, 20, 0), answered(THIS_WEEK, 1) | {"is_suspect": True})
+    figures = installed.letter().digest.figures
+    assert figures[0].startswith("CSAT 100\u00a0% from 20 answers")
+    assert figures[-1] == "1 answer may be of a machine. It counts in no score."
 
 
 def test_each_receiver_gets_it_once_whoever_sends(
