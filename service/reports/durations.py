@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select
 
-from service.reports.selection import Selection
+from service.reports.selection import Scanned, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Durations:
         """Read the seconds of the surveys with this moment in the period."""
         query = (
             select(seconds, func.count())
-            .where(selection.where(moment), moment.is_not(None), seconds.is_not(None), *conditions)
+            .where(selection.where(Scanned(moment)), moment.is_not(None), seconds.is_not(None), *conditions)
             .group_by(seconds)
         )
         return cls.of((value, count) for value, count in connection.execute(query))

@@ -23,6 +23,9 @@ class Reading(Generic[T]):
 
 def read_report(engine: Engine, read: Callable[[Connection], T]) -> Reading[T]:
     """Read a report. Raises ArchiveUnavailable, also if no worker has made the archive yet."""
+    if engine.dialect.name == "postgresql":
+        # Otherwise each of its queries sees what was written meanwhile. SQLite has one snapshot for a transaction.
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     with reading(engine) as connection:
         archive, version = connection.execute(select(STAMP.c.archive, STAMP.c.version)).one()
         return Reading(read(connection), archive, version)

@@ -3,7 +3,7 @@
     python -m tests.bench                       all figures, within a quarter of an hour
     python -m tests.bench --only webhooks pages some
     python -m tests.bench --rounds 5            more repetitions
-    python -m tests.bench --million             the records up to a million as well
+    python -m tests.bench --million             the records and the archive up to a million as well
 
 It listens on this machine only. build/bench.json has every value of every round; all
 figures together also make the chart, docs/pictures/bench.svg.
@@ -24,7 +24,7 @@ import redis
 from config.logging import set_up_logging
 from tests.bench.bench import Bench, open_bench
 from tests.bench.chart import Group, write_chart
-from tests.bench.figures import balance, idle, latency, losses, pages, records, slow_clients, surveys, webhooks
+from tests.bench.figures import archive, balance, idle, latency, losses, pages, records, slow_clients, surveys, webhooks
 from tests.bench.report import Figure, write_json, write_table
 from tests.bench.servers import BareWebhooks
 from tests.processes import ROOT
@@ -37,6 +37,7 @@ FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "latency": latency.measure,
     "idle": idle.measure,
     "records": records.measure,
+    "archive": archive.measure,
     "slow_clients": slow_clients.measure,
     "losses": losses.measure,
 }
@@ -67,7 +68,9 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=FIGURES, metavar="NAME", help=f"of {', '.join(FIGURES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--surveys", type=int, default=60, help="how many surveys the worker sends at Dixa's pace")
-    parser.add_argument("--million", action="store_true", help="fill Redis with a million records (ten minutes more)")
+    parser.add_argument(
+        "--million", action="store_true", help="fill Redis and an archive with a million records (eleven minutes more)"
+    )
     return parser.parse_args()
 
 

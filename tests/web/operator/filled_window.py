@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ NAMES = NamesInDixa(
 def fill(url: str, rows: Iterable[dict[str, Any]]) -> str:
     """Make an archive with these rows. Return its id."""
     made = open_archive(url, ArchiveRetention(timedelta(days=1000), timedelta(days=1000), None)).prepare()
-    if found := [*rows]:
-        with open_engine(url, writes=True).begin() as connection:
-            connection.execute(insert(SURVEY), found)
+    left = iter(rows)
+    with open_engine(url, writes=True).begin() as connection:
+        while batch := [*islice(left, 10_000)]:
+            connection.execute(insert(SURVEY), batch)
     return made
 
 

@@ -66,6 +66,8 @@ def _make_covering_indexes() -> None:
     times = ("delivered_at", "answered_at", "is_suspect", "final_at", "seconds_to_delivery")
     delivered = text("delivered_at IS NOT NULL")
     op.create_index("survey_delivered", "survey", [*cube, *times], sqlite_where=delivered)
+    took = ["seconds_to_delivery", "delivered_at", *cube]
+    op.create_index("survey_seconds_to_delivery", "survey", took, sqlite_where=delivered)
     scores = ("csat", "nps", "thumbs", "is_suspect", "has_comment", "seconds_to_dixa")
     answered = text("answered_at IS NOT NULL")
     op.create_index("survey_answered", "survey", ["answered_at", "survey_id", *cube, *scores], sqlite_where=answered)
