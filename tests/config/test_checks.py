@@ -8,6 +8,7 @@ import pytest
 from config.endpoints import SignedEndpoint
 from config.loader import SettingsError, read_settings
 from service.surveys.mailbox import Mailbox
+from service.surveys.states import SurveyEvent
 from tests.config.test_settings import GOOD, mistakes
 from tests.receiver import SECRET
 
@@ -202,3 +203,35 @@ def test_address_and_comment_are_kept_as_briefly_as_wanted() -> None:
     settings = read_settings({**GOOD, "ADDRESS_RETENTION": "1m", "COMMENT_RETENTION": "1h"})
     assert (settings.retention.address, settings.retention.comment) == (timedelta(minutes=1), timedelta(hours=1))
     assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "mistake"),
+    [
+        (
+            {"EVENTS_WEBHOOK_URL": "https://bi.example/events"},
+            "EVENTS_WEBHOOK_SECRET is not set, and EVENTS_WEBHOOK_URL is",
+        ),
+        ({"EVENTS": "survey.asked, survey.opened"}, "EVENTS: is not one or several of: survey.asked, survey.skipped, "),
+        ({"EVENTS": ","}, "EVENTS: is not one or several of: "),
+        ({"DIGEST_TO": "lead@northwind.example"}, "DIGEST_TO is set, and SMTP_URL is not. Set SMTP_URL and MAIL_FROM"),
+        ({"DIGEST_TO": "lead", **MAIL}, "DIGEST_TO: is not an address."),
+        ({"DIGEST_TO": "lead@northwind.example", "ARCHIVE_URL": "off", **MAIL}, "ARCHIVE_URL: the weekly digest needs"),
+        (
+            {"DIGEST_SLACK_WEBHOOK_URL": "https://slack.example/x", "ARCHIVE_URL": "off"},
+            "ARCHIVE_URL: the weekly digest",
+        ),
+        ({"DIGEST_AT": "daily"}, "DIGEST_AT: is not a day and a time. Write one such as Mon 08:00."),
+        ({"DIXA_CARD_TOKEN": "short"}, "DIXA_CARD_TOKEN: is not 16 to 200 of"),
+    ],
+)
+def test_events_digest_and_card_need_whole_settings(given: dict[str, str], mistake: str) -> None:
+    assert any(mistake in line for line in mistakes(**given)), mistakes(**given)
+
+
+def test_events_are_sent_only_to_a_receiver() -> None:
+    assert read_settings(GOOD).sent_events == frozenset()
+    given = {"EVENTS_WEBHOOK_URL": "https://bi.example/events", "EVENTS_WEBHOOK_SECRET": SECRET}
+    assert read_settings(GOOD | given).sent_events == frozenset(SurveyEvent)
+    chosen = read_settings(GOOD | given | {"EVENTS": "survey.asked, survey.failed"}).sent_events
+    assert chosen == {SurveyEvent.ASKED, SurveyEvent.FAILED}

@@ -173,7 +173,8 @@ def slack() -> Iterator[Receiver]:
 
 def test_slack_and_webhooks_get_a_message_only_with_send(doctor: Doctor, slack: Receiver) -> None:
     given: dict[str, Any] = {"SLACK_WEBHOOK_URL": f"{slack.url}/slack", "ANSWER_WEBHOOK_URL": f"{slack.url}/answers"}
-    given["ANSWER_WEBHOOK_SECRET"] = SECRET
+    given |= {"EVENTS_WEBHOOK_URL": f"{slack.url}/events", "DIGEST_SLACK_WEBHOOK_URL": f"{slack.url}/digest"}
+    given |= {"ANSWER_WEBHOOK_SECRET": SECRET, "EVENTS_WEBHOOK_SECRET": SECRET}
     names = ("--only", "slack", "--only", "webhook.out")
     assert {line.split()[0] for line in doctor.examine(*names, **given).values()} == {"ok"}
     assert slack.posts == []
@@ -181,6 +182,7 @@ def test_slack_and_webhooks_get_a_message_only_with_send(doctor: Doctor, slack: 
     assert [each.body.get("text") for each in slack.taken("/slack")] == ["This is a test by afterword doctor."]
     (sent,) = slack.taken("/answers")
     assert (sent.body["type"], sent.id is not None) == ("afterword.test", True)
+    assert [len(slack.taken(path)) for path in ("/events", "/digest")] == [1, 1]
     slack.next["/slack"] = [404]
     assert "the receiver returned 404" in doctor.examine("--only", "slack", "--send", **given)["slack"]
     dead = doctor.says("slack", SLACK_WEBHOOK_URL="http://127.0.0.1:9/slack")
