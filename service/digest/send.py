@@ -11,7 +11,6 @@ import structlog
 
 from config.settings import Settings
 from service.delivery.outbound import Outbound
-from service.delivery.slack import escape
 from service.digest.content import read_digest
 from service.digest.schedule import week_until
 from service.digest.text import Letter
@@ -106,7 +105,7 @@ class DigestSender:
             content = letter.as_email(mail.sender, target.mailbox, day)
             send_message(mail.server, mail.sender.address, target.mailbox.address, content, deadline)
         elif target.slack_url:
-            body = json.dumps({"text": escape(letter.as_text())}).encode()
+            body = json.dumps({"text": letter.as_slack()}).encode()
             Outbound(target.slack_url).post(body, {}, deadline)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from config.settings import Settings
+from service.delivery.slack import escape
 from service.digest.content import Digest, explain_changes
 from service.surveys.mailbox import Mailbox
 
@@ -49,15 +50,35 @@ class Letter:
 
     def as_text(self) -> str:
         """Return plain text."""
+        return "\n".join([*self._lines(), FOOTER]) + "\n"
+
+    def as_slack(self) -> str:
+        """Return the text for Slack: bold headings, and the numbers in columns."""
+        return escape("\n".join(self._lines("*{}*", "```")))
+
+    def _lines(self, heading: str = "{}", fence: str = "") -> list[str]:
         digest = self.digest
         width = max(len(each.now) for each in digest.numbers)
-        lines = [f"{self.settings.brand_name}: surveys, {self.week}", "", CAPTION]
-        lines += [f"{each.label:<10}{each.now:>{width}}   ({each.before})" for each in digest.numbers]
-        lines += ["", *digest.figures, "", "What changed"]
-        lines += [*(f"- {each}" for each in digest.changes), explain_changes(digest), "", "What is broken"]
-        lines += [f"- {each}" for each in digest.problems] or ["Nothing."]
-        lines += ["", *([self.window] if self.window else []), FOOTER]
-        return "\n".join(lines) + "\n"
+        fences = [fence] if fence else []
+        return [
+            heading.format(f"{self.settings.brand_name}: surveys, {self.week}"),
+            "",
+            CAPTION,
+            *fences,
+            *(f"{each.label:<10}{each.now:>{width}}   ({each.before})" for each in digest.numbers),
+            *fences,
+            "",
+            *digest.figures,
+            "",
+            heading.format("What changed"),
+            *(f"- {each}" for each in digest.changes),
+            explain_changes(digest),
+            "",
+            heading.format("What is broken"),
+            *([f"- {each}" for each in digest.problems] or ["Nothing."]),
+            "",
+            *([self.window] if self.window else []),
+        ]
 
     def as_html(self) -> str:
         """Return the HTML of the e-mail."""

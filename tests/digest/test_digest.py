@@ -1,5 +1,6 @@
 """The weekly digest says what the archive has, once to each receiver, and never claims what chance explains."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -274,12 +275,13 @@ def test_the_email_has_both_parts_and_no_link_of_a_survey(installed: Installed, 
     assert len(post[0].mails[0]) < 15_000
 
 
-def test_slack_gets_plain_text(installed: Installed, receiver: Receiver) -> None:
+def test_slack_gets_columns_and_mentions_nobody(installed: Installed, receiver: Receiver) -> None:
     Names.beside(installed.records).store(NamesInDixa({}, {"q2": "<!channel> @here"}))
     installed.fill(*week(THIS_WEEK, 0, 60, "q2"), *week(LAST_WEEK, 60, 0, "q2"), answered(THIS_WEEK, 5))
     installed.sender.send_due(MONDAY.date())
     text = receiver.taken("/slack")[0].body["text"]
-    assert "What changed" in text
+    assert "*What changed*" in text
+    assert re.search(r"```\nClosed .*\nIn Dixa .*\n```\n", text, re.DOTALL)
     assert "<!channel>" not in text
     assert "@here" not in text
 
