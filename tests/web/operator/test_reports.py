@@ -246,7 +246,9 @@ def test_strange_cursor_is_named(filled: Filled) -> None:
 
 
 @pytest.mark.parametrize("view", [FUNNEL, RESULTS, ANSWERS])
-@pytest.mark.parametrize("query", ["", "?by=shoe-size&then=queue&sort=luck&rating=x&mood=x&comment=x&unfold=x"])
+@pytest.mark.parametrize(
+    "query", ["", "?from=2017-01-01", "?by=shoe-size&then=queue&sort=luck&rating=x&mood=x&comment=x&unfold=x"]
+)
 def test_every_view_works_without_any_survey(filled: Filled, view: str, query: str) -> None:
     assert look(filled.window([]), view + query).status_code == 200
 
