@@ -74,8 +74,8 @@ class _Words:
 
 
 def _is_shown(record: Record) -> bool:
-    is_asked = record.offer.reason != Reason.ERASED and record.offer.state not in _NOT_YET_OR_NOT_ASKED
-    return is_asked or _answer_of(record) is not None
+    # An erased survey is cancelled.
+    return record.offer.state not in _NOT_YET_OR_NOT_ASKED or _answer_of(record) is not None
 
 
 def _is_same(record: Record, here: Record | None) -> bool:

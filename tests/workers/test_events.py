@@ -127,6 +127,7 @@ def test_a_receiver_that_is_down_pauses_its_events_and_is_named(events: EventSto
     events.make_due()
     events.loop.step()
     assert len(receiver.posts) == 1, "the others aren't tried in vain"
+    assert events.client.zcount(f"{events.prefix}due:event", 0, 0) == 3, "and aren't taken in vain"
     (trouble,) = events.loop._channels.troubles()
     assert re.fullmatch(
         r'channel "events" is down since .+ UTC: the receiver returned 404\. '
