@@ -63,6 +63,7 @@ def story() -> Response:
         title=f"Conversation {conversation_id}",
         conversation_id=conversation_id,
         rounds=rounds,
+        dixa_url=services().settings.dixa_app_url,
     )
 
 

@@ -111,6 +111,13 @@ def test_times_are_in_the_time_zone_of_the_settings(redis_url: str, story: Story
     assert f'datetime="{closed_at.isoformat(timespec="seconds")}"' in page
 
 
+def test_a_conversation_links_to_dixa_if_its_address_is_set(redis_url: str, story: Story) -> None:
+    survey_id = story.begin()
+    for environ, has_link in (({}, False), ({"DIXA_APP_URL": "https://northwind.dixa.com"}, True)):
+        page = look(make_window(redis_url, **environ), VIEW, query_string={"q": survey_id}).text
+        assert (f'href="https://northwind.dixa.com/conversation/{survey_id}"' in page) is has_link
+
+
 def test_hostile_names_are_escaped(window: FlaskClient, story: Story) -> None:
     survey_id = story.close(story.dixa.make_conversation(), AT_ONCE, queue_name="<img src=x>`<b>`")
     page = look(window, VIEW, query_string={"q": survey_id}).text
