@@ -19,6 +19,7 @@ from sqlalchemy import Engine, Select, select, tuple_
 from config.parsers import duration
 from service.archive.reading import reading
 from service.archive.schema import SURVEY
+from service.records.names import NamesInDixa
 
 _ROWS_AT_ONCE: Final = 1000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -43,9 +44,27 @@ _OF_NO_ANSWER: Final = {
     "seconds_to_delivery", "reason", "rule", "mismatches", "failure",
 }  # fmt: skip
 
-SURVEYS: Final = Extract("surveys", [each.name for each in SURVEY.columns if each.name not in _INTERNAL], "closed_at")
+AGENT_NAME: Final = "agent_name"
+"""The one column that isn't of the archive: it follows the agent's id."""
+
+
+def _with_agent_name(columns: Sequence[str]) -> list[str]:
+    return [each for name in columns for each in ([name, AGENT_NAME] if name == "agent_id" else [name])]
+
+
+SURVEYS: Final = Extract(
+    "surveys", _with_agent_name([each.name for each in SURVEY.columns if each.name not in _INTERNAL]), "closed_at"
+)
 ANSWERS: Final = Extract("answers", [each for each in SURVEYS.columns if each not in _OF_NO_ANSWER], "answered_at")
 EXTRACTS: Final = {each.name: each for each in (SURVEYS, ANSWERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a page begins: at a time, or after a cursor."""
+
+    since: datetime | None = None
+    cursor: str | None = None
 
 
 class CursorError(ValueError):
@@ -60,20 +79,20 @@ class Page:
     next_cursor: str | None
 
 
-def stream(engine: Engine, extract: Extract, since: datetime | None) -> Iterator[Row]:
+def stream(engine: Engine, extract: Extract, since: datetime | None, names: NamesInDixa) -> Iterator[Row]:
     """Yield all rows since a time, with few in memory. Raises ArchiveUnavailable."""
     with reading(engine) as connection:
         query = _query(extract, since).execution_options(yield_per=_ROWS_AT_ONCE)
-        yield from (dict(each) for each in connection.execute(query).mappings())
+        yield from (_named(each, names) for each in connection.execute(query).mappings())
 
 
-def read_page(engine: Engine, extract: Extract, since: datetime | None, cursor: str | None, limit: int) -> Page:
+def read_page(engine: Engine, extract: Extract, start: Start, limit: int, names: NamesInDixa) -> Page:
     """Return the rows after a cursor, or the first ones since a time. Raises CursorError and ArchiveUnavailable."""
-    query = _query(extract, since)
-    if cursor:
-        query = query.where(_order(extract) > _load_cursor(extract, cursor))
+    query = _query(extract, start.since)
+    if start.cursor:
+        query = query.where(_order(extract) > _load_cursor(extract, start.cursor))
     with reading(engine) as connection:
-        rows = [dict(each) for each in connection.execute(query.limit(limit + 1)).mappings()]
+        rows = [_named(each, names) for each in connection.execute(query.limit(limit + 1)).mappings()]
     is_more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows, _dump_cursor(extract, rows[-1]) if is_more else None)
@@ -92,9 +111,17 @@ def read_since(text: str, moment: datetime) -> datetime:
     raise ValueError("is neither a time nor a duration. Write 2026-11-01, 2026-11-01T08:00:00Z or 30d.")
 
 
+def _named(row: Mapping[Any, Any], names: NamesInDixa) -> Row:
+    """Add the names that a close doesn't have."""
+    queue_name = row["queue_name"] or names.queues.get(row["queue_id"] or "")
+    return {**row, "queue_name": queue_name, AGENT_NAME: names.agents.get(row["agent_id"] or "")}
+
+
 def _query(extract: Extract, since: datetime | None) -> Select[Any]:
     order = SURVEY.c[extract.ordered_by]
-    query = select(*(SURVEY.c[name] for name in extract.columns)).order_by(order, SURVEY.c.survey_id)
+    query = select(*(SURVEY.c[name] for name in extract.columns if name != AGENT_NAME)).order_by(
+        order, SURVEY.c.survey_id
+    )
     return query.where(order >= since) if since else query.where(order.is_not(None))
 
 

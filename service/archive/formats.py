@@ -62,6 +62,8 @@ def write_parquet(extract: Extract, rows: Iterable[Row], target: BinaryIO) -> No
         else pa.int64()
         if name in _INTEGERS
         else types.get(type(SURVEY.c[name].type), pa.string())
+        if name in SURVEY.c
+        else pa.string()
         for name in extract.columns
     }
     schema = pa.schema(list(kinds.items()))

@@ -9,9 +9,12 @@ from typing import BinaryIO
 
 import click
 
+from config.settings import Settings
 from service.cli.archive_reader import reading_archive
-from service.cli.context import open_settings
+from service.cli.context import open_records, open_settings
 from service.cli.output import say
+from service.records.names import Names, NamesInDixa
+from service.records.redis import RecordsUnavailable
 
 _MAKE_PARQUET = "pip install --require-hashes -r requirements-parquet.txt"
 
@@ -39,7 +42,7 @@ def export(what: str, since: str | None, kind: str, output: Path | None) -> None
     extract = EXTRACTS[what]
     try:
         with reading_archive(settings) as engine, _target(output) as target:
-            rows = stream(engine, extract, begin)
+            rows = stream(engine, extract, begin, _read_names(settings))
             if kind == "parquet":
                 write_parquet(extract, rows, target)
                 return
@@ -47,6 +50,15 @@ def export(what: str, since: str | None, kind: str, output: Path | None) -> None
                 target.write(part)
     except ParquetMissing:
         raise click.ClickException(f"Parquet needs pyarrow: {_MAKE_PARQUET}") from None
+
+
+def _read_names(settings: Settings) -> NamesInDixa:
+    """Return the names of agents and queues. Without Redis there are none."""
+    try:
+        return Names.beside(open_records(settings)).read()
+    except RecordsUnavailable as error:
+        say(f"Without the names of agents: Redis is unavailable: {error}", fg="yellow", err=True)
+        return NamesInDixa()
 
 
 @contextmanager

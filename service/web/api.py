@@ -16,11 +16,12 @@ from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from service.archive.extract import ANSWERS, SURVEYS, CursorError, Extract, read_page, read_since
+from service.archive.extract import ANSWERS, SURVEYS, CursorError, Extract, Start, read_page, read_since
 from service.archive.formats import jsonable, write_csv
 from service.archive.store import ArchiveUnavailable
 from service.dixa.outage import read_down_since
 from service.records.history import Histories
+from service.records.names import Names, NamesInDixa
 from service.records.redis import RecordsUnavailable
 from service.rules.survey_facts import tell_facts
 from service.surveys.conversation_names import read_conversation_id
@@ -42,8 +43,7 @@ _JSON: Final = "application/json"
 class Query:
     """The parameters of a list."""
 
-    since: datetime | None
-    cursor: str | None
+    start: Start
     limit: int
     format: str
 
@@ -96,7 +96,8 @@ def _respond(extract: Extract) -> Response:
     query = _read_query(request.args)
     if url is None:
         _refuse(404, None, "There is no archive.", "Set ARCHIVE_URL.")
-    body, next_cursor = read_archive(url, _render, extract, query)
+    names = Names.beside(services().records).read()
+    body, next_cursor = read_archive(url, _render, extract, query, names)
     content_type = "text/csv; charset=utf-8" if query.format == "csv" else _JSON
     response = Response(body, content_type=content_type)
     if next_cursor:
@@ -105,12 +106,12 @@ def _respond(extract: Extract) -> Response:
     return response
 
 
-def _render(engine: Any, extract: Extract, query: Query) -> tuple[bytes, str | None]:
+def _render(engine: Any, extract: Extract, query: Query, names: NamesInDixa) -> tuple[bytes, str | None]:
     """Return the body of a page and its next cursor. Both the query and the JSON of thousands of rows take time."""
-    page = read_page(engine, extract, query.since, query.cursor, query.limit)
+    page = read_page(engine, extract, query.start, query.limit, names)
     if query.format == "csv":
         # One header for all pages, so that they can be put together.
-        body = b"".join(write_csv(extract, page.rows, with_header=query.cursor is None))
+        body = b"".join(write_csv(extract, page.rows, with_header=query.start.cursor is None))
     else:
         rows = [jsonable(extract, row) for row in page.rows]
         body = _dump({extract.name: rows, "next_cursor": page.next_cursor})
@@ -136,7 +137,7 @@ def _read_query(given: Mapping[str, str]) -> Query:
     except ValueError as error:
         problem, _, remedy = str(error).partition(". ")
         _refuse(400, "since", f"It {problem}.", remedy)
-    return Query(since, given.get("cursor"), int(limit), kind)
+    return Query(Start(since, given.get("cursor")), int(limit), kind)
 
 
 def _refuse(status: int, field: str | None, problem: str, remedy: str) -> NoReturn:

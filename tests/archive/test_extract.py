@@ -12,12 +12,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from service.archive.engine import open_engine
-from service.archive.extract import ANSWERS, EXTRACTS, SURVEYS, CursorError, Extract, read_page, read_since, stream
+from service.archive.extract import (
+    ANSWERS,
+    EXTRACTS,
+    SURVEYS,
+    CursorError,
+    Extract,
+    Start,
+    read_page,
+    read_since,
+    stream,
+)
 from service.archive.formats import jsonable, write_csv, write_json_lines, write_parquet
 from service.archive.schema import SURVEY
 from service.archive.store import ArchiveUnavailable
+from service.records.names import NamesInDixa
 from tests.archive.rows import MINUTE, NOON, make_answer, make_row, open_with
 from tests.processes import ROOT
+
+NAMES = NamesInDixa({"a1": "Ida Holm"}, {"q1": "Billing"})
 
 
 def ids_of(rows: Any) -> list[str]:
@@ -27,25 +40,37 @@ def ids_of(rows: Any) -> list[str]:
 def pages(url: str, extract: Extract, limit: int) -> list[list[str]]:
     """Follow the cursors from the first page on."""
     found, cursor = [], None
-    while True:
-        page = read_page(open_engine(url), extract, None, cursor, limit)
+    for _ in range(100):
+        page = read_page(open_engine(url), extract, Start(cursor=cursor), limit, NAMES)
         found.append(ids_of(page.rows))
         cursor = page.next_cursor
         if cursor is None:
             return found
+    raise AssertionError("the pages never end")
 
 
 def test_surveys_come_in_the_order_of_their_closes(archive_url: str) -> None:
     open_with(archive_url, make_row(48203), make_row(48201), make_row(48202, closed_at=NOON - MINUTE))
     engine = open_engine(archive_url)
-    assert ids_of(stream(engine, SURVEYS, None)) == ["48202", "48201", "48203"]
-    assert ids_of(stream(engine, SURVEYS, NOON)) == ["48201", "48203"]
+    assert ids_of(stream(engine, SURVEYS, None, NAMES)) == ["48202", "48201", "48203"]
+    assert ids_of(stream(engine, SURVEYS, NOON, NAMES)) == ["48201", "48203"]
+
+
+def test_agents_and_queues_have_their_names(archive_url: str) -> None:
+    rows = [
+        make_row(48201, agent_id="a1", queue_id="q1"),
+        make_row(48202, agent_id="a2", queue_id="q1", queue_name="As in the webhook"),
+        make_row(48203),
+    ]
+    open_with(archive_url, *rows)
+    found = [(row["agent_name"], row["queue_name"]) for row in stream(open_engine(archive_url), SURVEYS, None, NAMES)]
+    assert found == [("Ida Holm", "Billing"), (None, "As in the webhook"), (None, None)]
 
 
 def test_answers_are_those_with_an_answer(archive_url: str) -> None:
     open_with(archive_url, make_row(48201), make_answer(48203), make_answer(48202))
-    assert ids_of(stream(open_engine(archive_url), ANSWERS, None)) == ["48202", "48203"]
-    assert ids_of(stream(open_engine(archive_url), ANSWERS, NOON + timedelta(days=1, minutes=2))) == ["48203"]
+    assert ids_of(stream(open_engine(archive_url), ANSWERS, None, NAMES)) == ["48202", "48203"]
+    assert ids_of(stream(open_engine(archive_url), ANSWERS, NOON + timedelta(days=1, minutes=2), NAMES)) == ["48203"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
@@ -63,9 +88,9 @@ def test_pages_have_each_row_once(archive_url: str, limit: int) -> None:
 def test_a_cursor_stays_valid_while_rows_change(archive_url: str) -> None:
     archive = open_with(archive_url, *(make_row(number) for number in range(48201, 48207)))
     engine = open_engine(archive_url)
-    first = read_page(engine, SURVEYS, None, None, 2)
+    first = read_page(engine, SURVEYS, Start(), 2, NAMES)
     archive.write([make_row(48202, version=2, state="failed"), make_row(48100), make_row(48300)], 2)
-    rest = read_page(engine, SURVEYS, None, first.next_cursor, 10)
+    rest = read_page(engine, SURVEYS, Start(cursor=first.next_cursor), 10, NAMES)
     assert ids_of(first.rows) == ["48201", "48202"]
     assert ids_of(rest.rows) == ["48203", "48204", "48205", "48206", "48300"]
 
@@ -76,7 +101,7 @@ def test_a_cursor_stays_valid_while_rows_change(archive_url: str) -> None:
 def test_other_texts_are_no_cursor(archive_url: str, text: str) -> None:
     open_with(archive_url)
     with pytest.raises(CursorError):
-        read_page(open_engine(archive_url), SURVEYS, None, text, 1)
+        read_page(open_engine(archive_url), SURVEYS, Start(cursor=text), 1, NAMES)
 
 
 @pytest.mark.parametrize("survey_id", ["1\x00", "\ud800", "", "x", 1, None])
@@ -84,24 +109,25 @@ def test_a_cursor_has_the_id_of_a_survey(archive_url: str, survey_id: Any) -> No
     open_with(archive_url)
     cursor = urlsafe_b64encode(json.dumps(["surveys", 1, survey_id]).encode()).decode()
     with pytest.raises(CursorError):
-        read_page(open_engine(archive_url), SURVEYS, None, cursor, 1)
+        read_page(open_engine(archive_url), SURVEYS, Start(cursor=cursor), 1, NAMES)
 
 
 def test_a_cursor_is_of_one_kind_of_row(archive_url: str) -> None:
     open_with(archive_url, make_answer(48201), make_answer(48202))
     engine = open_engine(archive_url)
-    cursor = read_page(engine, SURVEYS, None, None, 1).next_cursor
+    cursor = read_page(engine, SURVEYS, Start(), 1, NAMES).next_cursor
     with pytest.raises(CursorError):
-        read_page(engine, ANSWERS, None, cursor, 1)
+        read_page(engine, ANSWERS, Start(cursor=cursor), 1, NAMES)
 
 
 def test_an_archive_that_is_not_there_is_unavailable(tmp_path: Any) -> None:
     with pytest.raises(ArchiveUnavailable, match="SQLITE_CANTOPEN"):
-        list(stream(open_engine(f"sqlite:///{tmp_path}/none.db"), SURVEYS, None))
+        list(stream(open_engine(f"sqlite:///{tmp_path}/none.db"), SURVEYS, None, NAMES))
 
 
 def test_every_column_is_exported_but_the_internal_ones() -> None:
     assert {each.name for each in SURVEY.columns} - {*SURVEYS.columns} == {"version", "comment_sha1"}
+    assert {*SURVEYS.columns} - {each.name for each in SURVEY.columns} == {"agent_name"}
     assert {*ANSWERS.columns} < {*SURVEYS.columns}
     assert len({*ANSWERS.columns}) == len(ANSWERS.columns)
     assert [*EXTRACTS] == ["surveys", "answers"]
@@ -137,12 +163,14 @@ def test_other_texts_are_refused_with_the_way_out(text: str) -> None:
 
 FULL = make_answer(
     48201,
+    agent_name="Ida Holm",
     tags=["vip", "=cmd"],
     contact_point="+4512345678",
     comment='=HYPERLINK("http://x")\r\n; "ü"',
     has_comment=True,
     mismatches=[["vip", "queue", "queues"]],
 )
+EMPTY = make_row(agent_name=None)
 
 
 def read_csv(parts: Any) -> list[dict[str, str]]:
@@ -166,7 +194,7 @@ def test_csv_has_no_formula_and_keeps_the_text() -> None:
 def test_no_cell_begins_like_a_formula(first: str, column: str) -> None:
     text = f"{first}1+1"
     value: Any = [text] if column == "tags" else text
-    (row,) = read_csv(write_csv(ANSWERS, [make_answer(48201, **{column: value})]))
+    (row,) = read_csv(write_csv(ANSWERS, [FULL | {column: value}]))
     assert row[column] == f"'{text}"
 
 
@@ -177,7 +205,7 @@ def test_csv_without_rows_has_its_header_and_a_later_page_has_none() -> None:
 
 
 def test_json_is_one_object_a_line() -> None:
-    lines = b"".join(write_json_lines(SURVEYS, [FULL, make_row()])).decode().splitlines()
+    lines = b"".join(write_json_lines(SURVEYS, [FULL, EMPTY])).decode().splitlines()
     first, second = map(json.loads, lines)
     assert first == jsonable(SURVEYS, FULL)
     assert first["tags"] == ["vip", "=cmd"]
@@ -188,13 +216,13 @@ def test_json_is_one_object_a_line() -> None:
 def test_parquet_keeps_types(tmp_path: Any) -> None:
     path = tmp_path / "answers.parquet"
     with path.open("wb") as file:
-        write_parquet(SURVEYS, [FULL, make_row(48202)], file)
+        write_parquet(SURVEYS, [FULL, EMPTY], file)
     table = pq.read_table(path)
     first, second = table.to_pylist()
     assert table.column_names == [*SURVEYS.columns]
     assert (first["answered_at"], first["csat"], first["tags"]) == (FULL["answered_at"], 4, ["vip", "=cmd"])
     assert first["comment"] == FULL["comment"]
-    assert (second["answered_at"], second["has_comment"], second["conversation_id"]) == (None, False, 48202)
+    assert (second["answered_at"], second["has_comment"], second["conversation_id"]) == (None, False, 48201)
     assert {str(table.schema.field(name).type) for name in ("closed_at", "csat", "is_suspect")} == {
         "timestamp[ms, tz=UTC]", "int64", "bool",
     }  # fmt: skip

@@ -34,6 +34,14 @@ def test_surveys_are_written_to_stdout_as_json_lines(run: Runner, archive_url: s
     assert json.loads(line)["survey_id"] == "48202"
 
 
+def test_without_redis_the_names_of_agents_are_missing(run: Runner, archive_url: str) -> None:
+    open_with(archive_url, make_answer(48201, agent_id="a1"))
+    result = run("export", "answers", "--json", ARCHIVE_URL=archive_url, REDIS_URL="redis://127.0.0.1:1/0")
+    answer = json.loads(result.stdout)
+    assert (answer["agent_id"], answer["agent_name"]) == ("a1", None)
+    assert "Without the names of agents: Redis is unavailable" in result.stderr
+
+
 def test_parquet_is_written(run: Runner, archive_url: str, tmp_path: Path) -> None:
     open_with(archive_url, make_answer(48201))
     file = tmp_path / "answers.parquet"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from service.archive.extract import ANSWERS
 from service.cli import main
 from service.records.failure_guard import MAX_FAILURES
+from service.records.names import Names, NamesInDixa
 from service.records.records import Records
 from service.surveys.definition import OnReclose
 from service.surveys.model import Decision
@@ -86,12 +88,15 @@ def test_all_pages_have_each_survey_once(redis_url: str, archive_url: str) -> No
 
 
 def test_answers_have_their_columns_and_times_in_utc(redis_url: str, archive_url: str) -> None:
-    open_with(archive_url, make_answer(48201, tags=["vip"]), make_row(48202))
+    open_with(archive_url, make_answer(48201, tags=["vip"], agent_id="a1"), make_row(48202))
+    with redis.Redis.from_url(redis_url) as client:
+        Names(client).store(NamesInDixa({"a1": "Ida Holm"}))
     page = get(make_client(redis_url, archive_url), "answers").json
     assert page
     (answer,) = page["answers"]
     assert [*answer] == [*ANSWERS.columns]
     assert (answer["csat"], answer["tags"], answer["answered_at"]) == (4, ["vip"], "2026-11-21T12:00:00.000Z")
+    assert (answer["agent_id"], answer["agent_name"]) == ("a1", "Ida Holm")
     assert page["next_cursor"] is None
 
 
@@ -156,8 +161,9 @@ def test_an_archive_or_redis_that_is_away_is_a_503(
     own_redis: RedisServer, tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client = make_client(own_redis.url, f"sqlite:///{tmp_path}/none.db")
-    own_redis.stop()
-    for path, what in (("surveys", "The archive"), ("surveys/48201", "Redis")):
+    for path, what in (("surveys", "The archive"), ("surveys", "Redis"), ("surveys/48201", "Redis")):
+        if what == "Redis":
+            own_redis.stop()
         response = get(client, path)
         assert response.json
         assert (response.status_code, response.json["problem"]) == (503, f"{what} can't be read.")
