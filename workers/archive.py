@@ -10,7 +10,7 @@ from config.settings import Settings
 from service.archive.row import make_row
 from service.archive.store import Archive, ArchiveUnavailable, open_archive
 from service.records.background import BackgroundLoop, LogEvents
-from service.records.due_archive import DueArchive, OtherArchive
+from service.records.due_archive import DueArchive, OtherArchive, Take
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
 
@@ -26,6 +26,7 @@ class ArchiveLoop:
         self._archive = archive
         self._due = due
         self._id = ""
+        self._is_ours = False
         self._housekeeping_at = 0.0
         self.loop = BackgroundLoop(
             self.step,
@@ -45,13 +46,14 @@ class ArchiveLoop:
 
     def step(self) -> timedelta | None:
         """Write the next batch. Return zero if more are due."""
-        if not self._id:
-            self._id = self._archive.prepare()
+        if not self._is_ours:
+            self._id = self._id or self._archive.prepare()
+            self._check_archive()
         if monotonic() >= self._housekeeping_at:
             self._housekeeping_at = monotonic() + _HOUSEKEEPING_SECONDS
             self._archive.prune(datetime.now(UTC))
         # Most looks find nothing, and this one is a single command.
-        take = self._due.take(self._id) if self._due.count_due() else None
+        take = self._take() if self._due.count_due() else None
         if not take or not take.survey_ids:
             return None
         moment = datetime.now(UTC)
@@ -60,6 +62,20 @@ class ArchiveLoop:
         self._archive.write(rows, take.version)
         self._due.finish(take)
         return timedelta()
+
+    def _take(self) -> Take:
+        try:
+            return self._due.take(self._id)
+        except OtherArchive:
+            self._is_ours = False
+            raise
+
+    def _check_archive(self) -> None:
+        """Raise OtherArchive if another one is written. Without this, a worker would notice at its first row."""
+        facts = self._due.facts()
+        if facts and facts.archive != self._id:
+            raise OtherArchive
+        self._is_ours = True
 
 
 def _describe(error: Exception) -> str:
