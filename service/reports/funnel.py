@@ -67,7 +67,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A survey's rule that conversations did not meet, and how many. Each counts under every survey that it lacks."""
+    """A survey's rule that conversations did not meet, and how many of those not asked. They count for each survey."""
 
     survey: str
     reason: str
@@ -178,5 +178,5 @@ def _count_mismatches(rows: Iterable[Any]) -> list[Mismatch]:
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         for survey, reason, rule in row.mismatches or ():
-            counts[(survey, reason, rule)] += row.closed
-    return [Mismatch(*key, count) for key, count in sorted(counts.items(), key=lambda each: (each[0][0], -each[1]))]
+            counts[(survey, reason, rule)] += row.closed - row.asked
+    return [Mismatch(*key, count) for key, count in sorted((+counts).items(), key=lambda each: (each[0][0], -each[1]))]

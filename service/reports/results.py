@@ -111,10 +111,10 @@ def read_results(
     *,
     rating: RatingType | None = None,
 ) -> Results:
-    """Read the results, with a table by one or two of DIMENSIONS. Without a rating, it is the most frequent one."""
+    """Read the results, with a table by one or two of DIMENSIONS. Without a rating, it is the first shown."""
     weeks = read_weeks(connection, selection, zone)
     answers, before = merge([week.now for week in weeks]), merge([week.before for week in weeks])
-    chosen = rating or max(RatingType, key=lambda each: answers.scores[each].size)
+    chosen = rating or _choose_rating(answers)
     deliveries = read_deliveries(connection, selection, by)
     is_final = deliveries.last_link is None or deliveries.last_link <= now
     return Results(
@@ -131,6 +131,12 @@ def read_results(
         ],
         groups=_read_groups(connection, selection, by, chosen, deliveries),
     )
+
+
+def _choose_rating(answers: Answers) -> RatingType:
+    """Return the first type with enough answers, in the order of the enum: a page must not change it by chance."""
+    shown = (each for each in RatingType if (found := answers.scores[each].estimate) and found.is_shown)
+    return next(shown, max(RatingType, key=lambda each: answers.scores[each].size))
 
 
 def _read_coverage(connection: Connection, selection: Selection) -> Figure:

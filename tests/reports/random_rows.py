@@ -58,6 +58,8 @@ def _row(random: Random) -> dict[str, Any]:
         reason, rule = random.choice(_RULES)
         row |= {"reason": reason, "rule": random.choice([rule, None])}
         row["mismatches"] = random.choice([None, [["default", reason, rule], ["phone", "queue", "queues = []"]]])
+    else:
+        row["mismatches"] = random.choice([None, [["phone", "queue", "queues = []"]]])
     reached = random.randint(0, 4) if stage is Stage.FAILED else _REACHED.get(stage, 0)
     if reached >= 1:
         row["asked_at"] = closed_at + timedelta(minutes=15)

@@ -67,7 +67,12 @@ def results() -> Response:
         order=order,
         ratings={key: name for key, name in _RATINGS.items() if name in found.ratings},
         names=NAMES,
+        distribution=[(_spell(found.rating, score), count) for score, count in reversed(found.scores.distribution)],
     )
+
+
+def _spell(rating: RatingType, score: int) -> str:
+    return ("Down", "Up")[score] if rating is RatingType.THUMBS else str(score)
 
 
 def sort_groups(groups: Sequence[Group], order: str, dimensions: Sequence[str], label: Labels) -> Sorted:

@@ -36,7 +36,7 @@ def words(html: str) -> str:
     return unescape(" ".join(re.sub(r"<[^>]+>", " ", html.partition("<main")[2].partition("</main")[0]).split()))
 
 
-def answered(count: int, csat: int = 5, **columns: Any) -> list[dict[str, Any]]:
+def answered(count: int, csat: int | None = 5, **columns: Any) -> list[dict[str, Any]]:
     """Return answered surveys of the last hours, with their results in Dixa."""
     times = {"closed_at": NOW - 5 * HOUR, "asked_at": NOW - 4 * HOUR, "delivered_at": NOW - 4 * HOUR}
     after = {"answered_at": NOW - 2 * HOUR, "submitted_at": NOW - HOUR, "final_at": NOW + 20 * 24 * HOUR}
@@ -89,7 +89,7 @@ def test_funnel_shows_each_step_and_who_fell_out_with_meaning_and_remedy(filled:
     assert "Closed, not asked: 7" in text
     assert "This customer was asked less than cooldown ago." in text
     assert (
-        'Shorten cooldown . ( asked_recently ) Rules of asked_recently Rule Survey Surveys cooldown = "30d" default 7'
+        'Shorten cooldown . ( asked_recently ) Rules of asked_recently Rule Survey Count cooldown = "30d" default 7'
         in (text.replace("&#34;", '"'))
     )
     assert "Delivered, not answered: 6" in text
@@ -100,7 +100,7 @@ def test_all_mismatches_are_unfolded_by_survey(filled: Filled) -> None:
     window = filled.window(skipped(3, "channel", 'channels = ["Email"]'))
     folded, unfolded = (words(look(window, f"{FUNNEL}{query}").text) for query in ("", "?unfold=mismatches"))
     assert "Mismatches of phone" not in folded
-    assert "Mismatches of phone Rule Conversations queues = [] Its queue is not in queues . 3" in unfolded
+    assert "Mismatches of phone Rule Count queues = [] Its queue is not in queues . 3" in unfolded
 
 
 def test_how_long_answers_take_to_reach_dixa_is_in_the_funnel(filled: Filled) -> None:
@@ -174,6 +174,15 @@ def test_nps_has_a_distribution_from_0_to_10_and_a_sign(filled: Filled) -> None:
     assert "10 10 25 %" in text
 
 
+def test_csat_comes_first_if_it_can_be_shown(filled: Filled) -> None:
+    window = filled.window([*answered(20, 5, queue_id="q-1"), *answered(90, None, thumbs=1)])
+    assert "CSAT 100 %" in words(look(window, RESULTS).text)
+    assert "Thumbs up 100 %" in words(look(window, f"{RESULTS}?queue=-").text)
+    assert "Distribution Score Answers Share Up 90 100 % Down 0 0 %" in words(
+        look(window, f"{RESULTS}?rating=thumbs").text
+    )
+
+
 def test_change_from_the_period_before_is_named_only_if_it_is_real(filled: Filled) -> None:
     before = {"answered_at": NOW - timedelta(days=30), "submitted_at": NOW - timedelta(days=30)}
     window = filled.window([*answered(50, 5), *answered(50, 1, **before)])
@@ -190,7 +199,7 @@ def test_under_ten_answers_no_share_is_shown(filled: Filled) -> None:
 
 def test_response_rate_is_final_when_the_last_link_has_expired(filled: Filled) -> None:
     window = filled.window([*answered(10), *answered(10, queue_id="q-1", final_at=NOW - HOUR)])
-    assert "until then links of this period still work" in words(look(window, RESULTS).text)
+    assert "until then its links still work" in words(look(window, RESULTS).text)
     assert "still work" not in words(look(window, f"{RESULTS}?queue=q-1").text)
 
 
