@@ -1,6 +1,7 @@
 """The window lets in whom OPERATOR_LOGINS or a login proxy names, and nobody else."""
 
 import hmac
+import threading
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -106,6 +107,19 @@ def test_an_unknown_name_takes_as_long_as_a_known_one(window: FlaskClient, monke
     for name in ("anna", "nobody"):
         assert get(window, basic(name, "wrong")).status_code == 401
     assert len(checked) == 2
+
+
+def test_a_password_is_checked_beside_the_event_loop(window: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def check(_hashed: str, _password: str) -> bool:
+        threads.append(threading.get_ident())
+        return True
+
+    monkeypatch.setattr(door, "check_password_hash", check)
+    assert look(window, VIEW).status_code == 200
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_failed_logins_of_an_address_are_limited(window: FlaskClient) -> None:
