@@ -3,7 +3,7 @@
 Every function raises ArchiveUnavailable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -32,8 +32,8 @@ STEPS: Final = {
 }
 
 
-def count_decisions(engine: Engine, since: date, only: Mapping[str, str]) -> dict[date, dict[str, int]]:
-    """Count the decisions since a day by day and reason. `only` has values of dimensions, in any case."""
+def count_decisions(engine: Engine, since: date, only: Mapping[str, Sequence[str]]) -> dict[date, dict[str, int]]:
+    """Count the decisions since a day by day and reason. `only` has allowed values of dimensions, in any case."""
     day = _day_of(engine.dialect.name)
     decision = case((_COLUMNS.asked_at.is_not(None), "asked"), else_=_COLUMNS.reason)
     query = (
@@ -48,7 +48,7 @@ def count_decisions(engine: Engine, since: date, only: Mapping[str, str]) -> dic
     return found
 
 
-def count_steps(engine: Engine, since: date, by: str, only: Mapping[str, str]) -> dict[str, dict[str, int]]:
+def count_steps(engine: Engine, since: date, by: str, only: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
     """Count how far the surveys closed since a day have come, by a dimension, the most frequent value first."""
     value = DIMENSIONS[by]
     query = (
@@ -61,12 +61,13 @@ def count_steps(engine: Engine, since: date, by: str, only: Mapping[str, str]) -
         return {str(name): dict(zip(STEPS, counts, strict=True)) for name, *counts in connection.execute(query)}
 
 
-def _conditions(only: Mapping[str, str]) -> list[ColumnElement[bool]]:
+def _conditions(only: Mapping[str, Sequence[str]]) -> list[ColumnElement[bool]]:
     """Return the conditions of these values. A queue may be named by its id."""
-    found = []
-    for name, wanted in only.items():
-        matches = func.lower(DIMENSIONS[name]) == wanted.lower()
-        found.append(or_(matches, func.lower(_COLUMNS.queue_id) == wanted.lower()) if name == "queue" else matches)
+    found: list[ColumnElement[bool]] = []
+    for name, values in only.items():
+        wanted = [each.lower() for each in values]
+        matches = func.lower(DIMENSIONS[name]).in_(wanted)
+        found.append(or_(matches, func.lower(_COLUMNS.queue_id).in_(wanted)) if name == "queue" else matches)
     return found
 
 

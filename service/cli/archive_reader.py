@@ -1,4 +1,4 @@
-"""Opens the archive for the commands that read it."""
+"""Opens the archive for the commands that read it, and the names that belong to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,10 @@ from typing import Any
 import click
 
 from config.settings import Settings
+from service.cli.context import open_records
+from service.cli.output import say
+from service.records.names import Names, NamesInDixa
+from service.records.redis import RecordsUnavailable
 
 
 @contextmanager
@@ -22,3 +26,12 @@ def reading_archive(settings: Settings) -> Iterator[Any]:
         yield open_engine(settings.archive_url)
     except ArchiveUnavailable as error:
         raise click.ClickException(f"The archive can't be read: {error}. The first worker makes it.") from None
+
+
+def read_names(settings: Settings) -> NamesInDixa:
+    """Return the names of agents and queues. Without Redis there are none."""
+    try:
+        return Names.beside(open_records(settings)).read()
+    except RecordsUnavailable as error:
+        say(f"Without the names of agents: Redis is unavailable: {error}", fg="yellow", err=True)
+        return NamesInDixa()

@@ -9,12 +9,9 @@ from typing import BinaryIO
 
 import click
 
-from config.settings import Settings
-from service.cli.archive_reader import reading_archive
-from service.cli.context import open_records, open_settings
+from service.cli.archive_reader import read_names, reading_archive
+from service.cli.context import open_settings
 from service.cli.output import say
-from service.records.names import Names, NamesInDixa
-from service.records.redis import RecordsUnavailable
 
 _MAKE_PARQUET = "pip install --require-hashes -r requirements-parquet.txt"
 
@@ -42,7 +39,7 @@ def export(what: str, since: str | None, kind: str, output: Path | None) -> None
     extract = EXTRACTS[what]
     try:
         with reading_archive(settings) as engine, _target(output) as target:
-            rows = stream(engine, extract, begin, _read_names(settings))
+            rows = stream(engine, extract, begin, read_names(settings))
             if kind == "parquet":
                 write_parquet(extract, rows, target)
                 return
@@ -50,15 +47,6 @@ def export(what: str, since: str | None, kind: str, output: Path | None) -> None
                 target.write(part)
     except ParquetMissing:
         raise click.ClickException(f"Parquet needs pyarrow: {_MAKE_PARQUET}") from None
-
-
-def _read_names(settings: Settings) -> NamesInDixa:
-    """Return the names of agents and queues. Without Redis there are none."""
-    try:
-        return Names.beside(open_records(settings)).read()
-    except RecordsUnavailable as error:
-        say(f"Without the names of agents: Redis is unavailable: {error}", fg="yellow", err=True)
-        return NamesInDixa()
 
 
 @contextmanager

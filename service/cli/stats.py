@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from config.settings import Settings
-from service.cli.archive_reader import reading_archive
+from service.cli.archive_reader import read_names, reading_archive
 from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say_all, say_json
 from service.cli.params import json_option
@@ -34,9 +34,13 @@ def stats(
     warn_if_paused(records)
     span = [today - timedelta(ago) for ago in reversed(range(days))]
     given = {"survey": survey, "channel": channel, "queue": queue}
-    only = {name: value for name, value in given.items() if value is not None}
+    only = {name: [value] for name, value in given.items() if value is not None}
+    queues = read_names(settings).queues if queue or by == "queue" else {}
+    if queue:
+        only["queue"] += [each for each, name in queues.items() if name.casefold() == queue.casefold()]
     if by:
-        _show_steps(_steps(settings, span[0], by, only), by, days, as_json=as_json)
+        steps = _steps(settings, span[0], by, only)
+        _show_steps(_with_names(steps, queues) if by == "queue" else steps, by, days, as_json=as_json)
         return
     if only:
         counted = _decisions(settings, span[0], only)
@@ -49,18 +53,28 @@ def stats(
     say_all(_table(found) if any(found.values()) else [f"No decisions in the last {days} days."])
 
 
-def _decisions(settings: Settings, since: date, only: Mapping[str, str]) -> Counts:
+def _decisions(settings: Settings, since: date, only: Mapping[str, Sequence[str]]) -> Counts:
     from service.archive.counts import count_decisions  # noqa: PLC0415 - needs SQLAlchemy
 
     with reading_archive(settings) as engine:
         return count_decisions(engine, since, only)
 
 
-def _steps(settings: Settings, since: date, by: str, only: Mapping[str, str]) -> Mapping[str, Mapping[str, int]]:
+def _steps(
+    settings: Settings, since: date, by: str, only: Mapping[str, Sequence[str]]
+) -> Mapping[str, Mapping[str, int]]:
     from service.archive.counts import count_steps  # noqa: PLC0415 - needs SQLAlchemy
 
     with reading_archive(settings) as engine:
         return count_steps(engine, since, by, only)
+
+
+def _with_names(found: Mapping[str, Mapping[str, int]], queues: Mapping[str, str]) -> Mapping[str, Mapping[str, int]]:
+    """Return the counts by name where a queue has only its id. Counts of one name are added up."""
+    named: dict[str, Counter[str]] = {}
+    for value, counts in found.items():
+        named.setdefault(queues.get(value, value), Counter()).update(counts)
+    return named
 
 
 def _show_steps(found: Mapping[str, Mapping[str, int]], by: str, days: int, *, as_json: bool) -> None:

@@ -4,7 +4,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+import redis
 
+from service.records.names import Names, NamesInDixa
 from tests.archive.rows import make_row, open_with
 from tests.cli.conftest import Runner
 
@@ -30,6 +32,20 @@ def test_steps_by_survey(run: Runner, archive_url: str) -> None:
     assert [line.split()[:3] for line in lines[1:]] == [["(none)", "1", "0"], ["support", "1", "1"]]
     found = json.loads(run("stats", "--by", "survey", "--json", ARCHIVE_URL=archive_url).output)
     assert found["support"]["asked"] == 1
+
+
+def test_queues_without_a_name_get_that_of_dixa(run: Runner, archive_url: str, keys: redis.Redis) -> None:
+    open_with(
+        archive_url,
+        make_row(1, closed_at=NOW, asked_at=NOW, queue_id="q1", queue_name="Billing"),
+        make_row(2, closed_at=NOW, asked_at=NOW, queue_id="q1"),
+        make_row(3, closed_at=NOW, queue_id="q2"),
+    )
+    Names(keys).store(NamesInDixa(queues={"q1": "Billing"}))
+    found = json.loads(run("stats", "--by", "queue", "--json", ARCHIVE_URL=archive_url).output)
+    assert {name: counts["closed"] for name, counts in found.items()} == {"Billing": 2, "q2": 1}
+    found = json.loads(run("stats", "--days", "1", "--queue", "billing", "--json", ARCHIVE_URL=archive_url).output)
+    assert [*found.values()] == [{"asked": 2}]
 
 
 def test_nothing_is_said_to_be_nothing(run: Runner, archive_url: str) -> None:
