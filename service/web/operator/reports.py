@@ -1,7 +1,7 @@
 """What the reports of the window share: they read the archive in a thread, and say so if it can't be trusted."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flask import Response, request
@@ -9,6 +9,7 @@ from flask import Response, request
 from service.archive.store import ArchiveUnavailable
 from service.records.due_archive import ArchiveFacts, DueArchive
 from service.records.names import Names, NamesInDixa
+from service.reports.queue_names import read_queue_names
 from service.reports.reading import read_report
 from service.reports.selection import NONE, Period, Selection
 from service.surveys.language_codes import LANGUAGES
@@ -82,15 +83,21 @@ def read(filters: Filters, query: Callable[[Any, Selection], T]) -> Report:
             "There is no archive, and reports are made from it.",
             "Write `ARCHIVE_URL`, restart web and workers, and run `afterword archive rebuild`. See docs/archive.md.",
         )
-    labels = Labels(Names.beside(core.records).read())
+    names = Names.beside(core.records).read()
     # Read before the database: workers write there first.
     written = DueArchive.beside(core.records).facts()
     selection = select(filters)
+
+    def read_all(connection: Any) -> tuple[T, dict[str, str]]:
+        return query(connection, selection), {} if names.queues else read_queue_names(connection)
+
     try:
-        found = read_archive(url, read_report, lambda connection: query(connection, selection))
+        found = read_archive(url, read_report, read_all)
     except ArchiveUnavailable as error:
         raise _explain(error, written) from None
-    return Report(found.report, labels, _warn(written, found.archive, found.version))
+    content, queues = found.report
+    labels = Labels(replace(names, queues=queues) if queues else names)
+    return Report(content, labels, _warn(written, found.archive, found.version))
 
 
 def select(filters: Filters) -> Selection:

@@ -166,6 +166,15 @@ def test_table_by_two_dimensions_links_to_its_filters(filled: Filled) -> None:
     assert "2 answers, newest first" in words(look(window, f"{ANSWERS}?agent=-").text)
 
 
+def test_queue_has_its_name_at_the_last_answer_if_the_token_may_not_list_queues(filled: Filled) -> None:
+    later: dict[str, Any] = {"answered_at": NOW - HOUR, "queue_id": "q-9", "queue_name": "Spare parts"}
+    window = filled.window([*answered(2, queue_id="q-9", queue_name="Parts"), *answered(1, **later)])
+    Names.beside(filled.records).store(NamesInDixa())
+    text = words(look(window, RESULTS).text)
+    assert "Spare parts" in text
+    assert "q-9" not in text
+
+
 def test_nps_has_a_distribution_from_0_to_10_and_a_sign(filled: Filled) -> None:
     rows = [*answered(10, nps=10), *answered(30, nps=3)]
     text = words(look(filled.window(rows), f"{RESULTS}?rating=nps").text)
