@@ -1,6 +1,8 @@
 """Builds the worker from the settings: records, Dixa, deliveries, journeys, and a Celery app with tasks and relay."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Protocol
 
 from celery import Celery
 
@@ -23,6 +25,7 @@ from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.queue import make_app
 from service.records.channels import Channels
+from service.records.confirmation import ConfirmingRedis
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.redis import connect
@@ -36,7 +39,7 @@ from workers.events import open_event_loop
 from workers.missed import open_missed_loop
 from workers.names import open_names_loop
 from workers.relay import Relay
-from workers.steps import ArchiveStep, DigestStep, EventStep, MissedStep, NamesStep, RelayStep, WakeStep
+from workers.steps import BackgroundStep, RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -80,27 +83,40 @@ def build(settings: Settings) -> Celery:
     )
     app.relay = relay = Relay(records, timings, RelayPace(open_pace(settings, client), outage))
     register_tasks(app, [JourneyRunner(each, records, dixa, timings) for each in journeys], relay.task_ended)
-    app.steps["worker"].update((RelayStep, WakeStep))
+    app.background = [*_open_background(settings, client, records, counts)]
+    app.steps["worker"].update((RelayStep, WakeStep, BackgroundStep))
+    return app
+
+
+class _Background(Protocol):
+    """A loop in a thread of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def _open_background(
+    settings: Settings, client: ConfirmingRedis, records: Records, counts: CallCounts
+) -> Iterator[_Background]:
+    """Yield the loops that these settings need. What only they use is imported with them: SQLAlchemy takes 15 MB."""
+
+    def observe() -> DixaClient:
+        return open_dixa(settings, client, observes_only=True, counts=counts)
+
     if settings.archive_url:
-        # SQLAlchemy takes 15 MB.
         from workers.archive import open_archive_loop  # noqa: PLC0415
 
-        app.archive = open_archive_loop(settings.archive_url, settings, records)
-        app.names = open_names_loop(settings, records, open_dixa(settings, client, observes_only=True, counts=counts))
-        app.steps["worker"].update((ArchiveStep, NamesStep))
+        yield open_archive_loop(settings.archive_url, settings, records)
+        yield open_names_loop(settings, records, observe())
     if settings.events_webhook:
-        app.event_loop = open_event_loop(settings, records)
-        app.steps["worker"].add(EventStep)
+        yield open_event_loop(settings, records)
     if settings.has_digest:
-        from workers.digest import open_digest_loop  # noqa: PLC0415 - as for the archive
+        from workers.digest import open_digest_loop  # noqa: PLC0415
 
-        app.digest = open_digest_loop(settings, client, records)
-        app.steps["worker"].add(DigestStep)
+        yield open_digest_loop(settings, client, records)
     if settings.recover_closes:
-        observer = open_dixa(settings, client, observes_only=True, counts=counts)
-        app.missed = open_missed_loop(settings, records, observer)
-        app.steps["worker"].add(MissedStep)
-    return app
+        yield open_missed_loop(settings, records, observe())
 
 
 def _slot_retention(settings: Settings) -> timedelta:

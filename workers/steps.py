@@ -20,74 +20,20 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
         worker.app.relay.loop.stop()
 
 
-class MissedStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Looks for missed closes in a thread of the worker."""
+class BackgroundStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Runs the app's other loops, each in a thread of the worker."""
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
         """Start with the worker."""
-        worker.app.missed.start()
+        for each in worker.app.background:
+            each.start()
 
     def stop(self, worker: Any) -> None:
         """Stop with the worker."""
-        worker.app.missed.stop()
-
-
-class ArchiveStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Writes the archive in a thread of the worker."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, worker: Any) -> None:
-        """Start with the worker."""
-        worker.app.archive.start()
-
-    def stop(self, worker: Any) -> None:
-        """Stop with the worker."""
-        worker.app.archive.stop()
-
-
-class NamesStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Fetches the names of agents and queues in a thread of the worker."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, worker: Any) -> None:
-        """Start with the worker."""
-        worker.app.names.start()
-
-    def stop(self, worker: Any) -> None:
-        """Stop with the worker."""
-        worker.app.names.stop()
-
-
-class EventStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Sends events in a thread of the worker."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, worker: Any) -> None:
-        """Start with the worker."""
-        worker.app.event_loop.start()
-
-    def stop(self, worker: Any) -> None:
-        """Stop with the worker."""
-        worker.app.event_loop.stop()
-
-
-class DigestStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Sends the weekly digest in a thread of the worker."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, worker: Any) -> None:
-        """Start with the worker."""
-        worker.app.digest.start()
-
-    def stop(self, worker: Any) -> None:
-        """Stop with the worker."""
-        worker.app.digest.stop()
+        for each in worker.app.background:
+            each.stop()
 
 
 class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
