@@ -113,6 +113,14 @@ def test_a_text_is_kept_once_while_a_process_reports_it(keys: redis.Redis, monke
     assert left[OTHER] <= 5
 
 
+def test_a_text_is_not_sent_with_each_report(keys: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(keys, monkeypatch, a=ONE)
+    (name,) = keys.keys("afterword:surveys_file:*")
+    keys.set(name, "as it was")
+    start(keys, monkeypatch, a=ONE)
+    assert keys.get(name) == "as it was"
+
+
 def test_a_lost_text_is_written_again(keys: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     start(keys, monkeypatch, a=ONE)
     (name,) = keys.keys("afterword:surveys_file:*")

@@ -58,15 +58,17 @@ def test_all_is_well(redis_url: str, keys: redis.Redis, tmp_path: object, monkey
 
 
 def test_it_counts_what_waits_and_what_has_failed(window: FlaskClient, story: Story) -> None:
+    day = datetime.now(UTC).date()
     fail(story)
     for days in (0, 1, 1, 30):
         story.begin(Survey(delay=timedelta(days=days)), closed_at=datetime.now(UTC))
     text = words(look(window, VIEW).text)
     assert "Failed 1" in text
     assert "Waiting surveys 4" in text
-    assert "Tomorrow: 2 ." in text
     assert "Later 1" in text
-    assert "0 of 1 conversations were asked." in text
+    if datetime.now(UTC).date() == day:
+        assert "Tomorrow: 2 ." in text
+        assert "0 of 1 conversations were asked." in text
 
 
 def test_days_are_those_of_the_time_zone(story: Story) -> None:
