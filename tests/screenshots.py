@@ -97,7 +97,8 @@ def take_window(browser: Browser, folder: Path) -> None:
         server = RedisServer(Path(place))
         server.start()
         with served_window(server.url, sandbox, Path(place)) as served:
-            for width, scheme in product((390, 1280), ("light", "dark")):
+            schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+            for width, scheme in product((390, 1280), schemes):
                 size: ViewportSize = {"width": width, "height": 800}
                 with browser.new_context(viewport=size, color_scheme=scheme, http_credentials=login) as context:
                     page = context.new_page()

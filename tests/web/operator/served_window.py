@@ -45,11 +45,8 @@ class Window:
     def views(self) -> dict[str, str]:
         """Return the path of each view, and of a story."""
         names = ("funnel", "results", "answers", "failed", "set-up")
-        return {
-            "today": "/operator",
-            **{name: f"/operator/{name}" for name in names},
-            "story": f"/operator/story?q={self.failed}",
-        }
+        views = {name: f"/operator/{name}" for name in names}
+        return {"today": "/operator", **views, "story": f"/operator/story?q={self.failed}"}
 
     def paths(self) -> list[str]:
         """Return all views of the navigation, and other states of them."""

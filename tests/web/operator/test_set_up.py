@@ -49,7 +49,7 @@ def test_the_last_run_is_shown(window: FlaskClient, keys: redis.Redis) -> None:
     assert "5 h ago, on host-a" in text
     assert "Warning dixa.tags no tag vip. Make it." in text
     assert "Fault smtp refused." in text
-    assert "1 checks are fine" in text
+    assert "1 check is fine" in text
     assert "Over a week old." not in text
 
 
