@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Response, request
 
 from service.reports.results import Group, Results, read_results
-from service.reports.selection import DIMENSIONS
+from service.reports.selection import DIMENSIONS, NONE
 from service.surveys.ratings import RatingType
 from service.web.operator.blueprint import bp
 from service.web.operator.rendering import Clock, read_filters
@@ -67,8 +67,14 @@ def results() -> Response:
         order=order,
         ratings={key: name for key, name in _RATINGS.items() if name in found.ratings},
         names=NAMES,
+        query_of=_query_of,
         distribution=[(_spell(found.rating, score), count) for score, count in reversed(found.scores.distribution)],
     )
+
+
+def _query_of(named: Sequence[tuple[str, str | None]]) -> dict[str, str]:
+    """Return the filters of a row, for a URL."""
+    return {dimension: value or NONE for dimension, value in named}
 
 
 def _spell(rating: RatingType, score: int) -> str:

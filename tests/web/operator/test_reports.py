@@ -162,6 +162,7 @@ def test_table_by_two_dimensions_links_to_its_filters(filled: Filled) -> None:
     assert "Orders · Ida Holm" in words(html)
     assert "Orders · No agent" in words(html)
     assert "agent=-" in html
+    assert 'href="/operator/answers?by=people&amp;queue=q-1&amp;agent=a-1">3</a>' in html
     assert "No agent" in words(look(window, f"{RESULTS}?agent=-").text)
     assert "2 answers, newest first" in words(look(window, f"{ANSWERS}?agent=-").text)
 
