@@ -207,6 +207,12 @@ def test_under_ten_answers_no_share_is_shown(filled: Filled) -> None:
     assert "100 %" not in text.partition("By week")[0].partition("Distribution")[0]
 
 
+def test_chart_without_a_point_is_left_out(filled: Filled) -> None:
+    window = filled.window([*answered(9), *delivered(5, queue_id="q-1")])
+    assert "CSAT by week No week of this period has 10 answers." in words(look(window, RESULTS).text)
+    assert "by week" not in words(look(window, f"{RESULTS}?queue=q-1").text)
+
+
 def test_response_rate_is_final_when_the_last_link_has_expired(filled: Filled) -> None:
     window = filled.window([*answered(10), *answered(10, queue_id="q-1", final_at=NOW - HOUR)])
     assert "until then its links still work" in words(look(window, RESULTS).text)
