@@ -144,7 +144,7 @@ def test_failed_offer_shows_its_reason_and_the_retry_command() -> None:
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
-        ({"has_comment": True}, ["2026-11-20 00:30:00  Answered: Csat 4, Nps 9, with a comment."]),
+        ({"comment_sha1": "a94a8fe5"}, ["2026-11-20 00:30:00  Answered: Csat 4, Nps 9, with a comment."]),
         (
             {"is_suspect": True},
             [
