@@ -48,7 +48,7 @@ class DueArchive(Listing):
         self._due_key, self._facts_key = f"{self._prefix}{DUE_ARCHIVE}", f"{self._prefix}archive"
 
     def take(self, archive: str, most: int = BATCH) -> Take:
-        """Take the next records for this archive. Without any, the take is empty. Raises OtherArchive."""
+        """Take the next records for this archive. Raises OtherArchive if any are due, for another one."""
         given = (archive, most, _LEASE)
         known, version, lease, found = self._run_script("due_archive.take", (self._due_key, self._facts_key), *given)
         if known != archive:
