@@ -52,8 +52,9 @@ def test_many_requests_to_every_link_record_nothing(afterword: Afterword, keys: 
         responses = list(crowd.map(lambda each: requests.request(*each, timeout=30), calls))
     assert Counter(response.status_code for response in responses) == {200: len(calls)}
     assert all(response.headers.get("Set-Cookie") is None for response in responses)
-    # The process writes a probe to test Redis, and a report about itself.
-    assert {*keys.scan_iter()} <= {b"afterword:probe", b"afterword:processes"}
+    # The process writes a probe to test Redis, a report about itself, and its surveys.toml.
+    written = {each.split(b":")[1] for each in keys.scan_iter()}
+    assert written <= {b"probe", b"processes", b"surveys_file"}
 
 
 def test_only_confirm_saves_an_answer(afterword: Afterword, keys: "redis.Redis", page: Page) -> None:
