@@ -54,7 +54,7 @@ class Installation:
             if process == "web":
                 replace_children(self.afterword, lambda pid=pid: os.kill(pid, signal.SIGHUP))  # type: ignore[misc]
             else:
-                starts = self.starts_of_worker
+                starts = eventually(lambda: self.starts_of_worker)
                 os.kill(pid, signal.SIGHUP)
                 eventually(lambda starts=starts: self.starts_of_worker > starts)  # type: ignore[misc]
 

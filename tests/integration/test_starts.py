@@ -140,6 +140,19 @@ def test_worker_keeps_its_settings_after_a_hup_with_a_mistake(own: Afterword, su
     assert own.is_running("worker")
 
 
+def test_worker_that_gets_a_hup_while_it_starts_begins_again(own: Afterword, surveys: Path) -> None:
+    surveys.unlink()
+    os.mkfifo(surveys)
+    own.start("worker")
+    # Its start waits for what the test writes into this file, so it is before everything else.
+    with surveys.open("wb"):
+        surveys.unlink()
+        surveys.write_text(GOOD)
+        os.kill(own.pid_of("worker"), signal.SIGHUP)
+        eventually(lambda: not own.is_running("worker") or worker_report(own))
+        assert own.is_running("worker"), own.log
+
+
 @pytest.mark.parametrize("name", ["web", "worker"])
 def test_redis_cluster_prevents_the_start(name: str, dixa: Sandbox, tmp_path: Path) -> None:
     with cluster_node(tmp_path) as server:
