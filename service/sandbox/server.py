@@ -1,5 +1,7 @@
 """The sandbox with its HTTP and SMTP servers."""
 
+from threading import Lock
+
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
@@ -13,6 +15,7 @@ from service.sandbox.ui.custom_card import custom_card_blueprint
 from service.sandbox.ui.inbox import inbox_blueprint
 from service.sandbox.ui.mails import mails_blueprint
 
+_COMPILING = Lock()
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -24,7 +27,9 @@ class Sandbox(FakeDixa):
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         super().__init__(settings)
-        self.app = build_app(self)
+        # Werkzeug compiles each route. Python 3.11 fails if two threads do that at once (its parser shares a counter).
+        with _COMPILING:
+            self.app = build_app(self)
         self._port = self.settings.port
         self._server: HttpServer | None = None
         smtp_port = self.settings.smtp_port

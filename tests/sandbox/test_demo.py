@@ -1,6 +1,7 @@
 """The invented days of `make demo-data`: real records, of which every page has something to show."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,14 +24,18 @@ UNTIL = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
-def client(redis_server: RedisServer) -> redis.Redis:
-    """Return a Redis with three weeks."""
-    client = patient(redis_server.new_database())
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    """Fill a Redis with three weeks."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "no")
+    server.start()
+    client = patient(server.url)
     records = TimedRecords(client, keep=90 * DAY)
     History(records, read_surveys(Path(DEMO_SURVEYS)).surveys, Identities([SECRET_KEY]), UNTIL).write(
         invent(UNTIL, 21, 40)
     )
-    return client
+    yield client
+    client.close()
+    server.stop()
 
 
 @pytest.fixture(scope="module")
