@@ -536,6 +536,11 @@ class Settings:
             agent=max(timings.agent_retention, needed),
         )
 
+    @property
+    def total_rate(self) -> float:
+        """The requests per second of all tokens together."""
+        return self.dixa_pace.rate * len(self.dixa_api_tokens)
+
     @cached_property
     def archive_url(self) -> str | None:
         """The database of the archive, or None if there is none."""

@@ -7,8 +7,9 @@ from typing import Final
 import structlog
 
 from config.settings import Settings
+from service.archive.engine import ArchiveUnavailable
 from service.archive.row import make_row
-from service.archive.store import Archive, ArchiveUnavailable, open_archive
+from service.archive.store import Archive, open_archive
 from service.records.background import BackgroundLoop, LogEvents
 from service.records.due_archive import DueArchive, OtherArchive, Take
 from service.records.records import Records

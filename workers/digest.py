@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from config.settings import Settings
-from service.archive.store import ArchiveUnavailable
+from service.archive.engine import ArchiveUnavailable
 from service.digest.schedule import LATEST, last_due
 from service.digest.send import DigestSender
 from service.doctor.installation import open_installation

@@ -128,7 +128,7 @@ class MissedLoop:
 
 def open_missed_loop(settings: Settings, records: Records, dixa: DixaClient) -> MissedLoop:
     """Make the loop. `dixa` pauses nobody else when it is refused: the workers never search."""
-    rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
+    rate = settings.total_rate * _SHARE
     intake = Intake(
         records, settings.surveys, None, Identities(settings.secret_keys), own_addresses=settings.own_addresses
     )

@@ -74,5 +74,5 @@ class NamesLoop:
 
 def open_names_loop(settings: Settings, records: Records, dixa: DixaClient) -> NamesLoop:
     """Make the loop. `dixa` pauses nobody else when it is refused."""
-    rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
+    rate = settings.total_rate * _SHARE
     return NamesLoop(Names.beside(records), dixa, lambda wait: LowPriorityDixa(dixa, rate, wait))

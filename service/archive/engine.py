@@ -1,17 +1,34 @@
 """Opens the database of the archive: a file of SQLite, or PostgreSQL."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from sqlite3 import OperationalError
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
+
+from config.failures import describe_failure
 
 _BUSY_SECONDS = 10
 _CONNECT_SECONDS = 5
 _STATEMENT_MS = 20_000
 """How long a query of PostgreSQL may take. A report that takes longer helps nobody."""
+
+
+class ArchiveUnavailable(Exception):
+    """The database can't be reached, or refuses. The text names the kind of error, and no value."""
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Raise ArchiveUnavailable for an error of the database: its own text has the values of a row."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise ArchiveUnavailable(getattr(cause, "sqlite_errorname", "") or describe_failure(cause)) from None
 
 
 def open_engine(url: str, *, writes: bool = False) -> Engine:

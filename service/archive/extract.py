@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from marshmallow import ValidationError
@@ -19,11 +19,10 @@ from sqlalchemy import Engine, Select, select, tuple_
 from config.parsers import duration
 from service.archive.reading import reading
 from service.archive.schema import SURVEY
+from service.records.codec import from_ms, to_ms
 from service.records.names import NamesInDixa
 
 _ROWS_AT_ONCE: Final = 1000
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MS: Final = timedelta(milliseconds=1)
 _SURVEY_ID: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,9})?")
 
 Row = Mapping[str, Any]
@@ -130,14 +129,14 @@ def _order(extract: Extract) -> Any:
 
 
 def _dump_cursor(extract: Extract, row: Row) -> str:
-    at_ms = (row[extract.ordered_by] - _EPOCH) // _MS
-    return urlsafe_b64encode(json.dumps([extract.name, at_ms, row["survey_id"]]).encode()).decode().rstrip("=")
+    cursor = [extract.name, to_ms(row[extract.ordered_by]), row["survey_id"]]
+    return urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
 
 
 def _load_cursor(extract: Extract, text: str) -> tuple[datetime, str]:
     try:
         name, at_ms, survey_id = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        at = _EPOCH + int(at_ms) * _MS
+        at = from_ms(at_ms)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise CursorError from None
     if name != extract.name or not isinstance(survey_id, str) or not _SURVEY_ID.fullmatch(survey_id):

@@ -4,7 +4,7 @@ docs/archive.md describes each column. There is no requester and no address, and
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -28,8 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
-_MS = timedelta(milliseconds=1)
+from service.records.codec import from_ms, to_ms
 
 
 class Moment(TypeDecorator[datetime]):
@@ -44,12 +43,12 @@ class Moment(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: D102
         if value is None or dialect.name == "postgresql":
             return value
-        return (value - _EPOCH) // _MS
+        return to_ms(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: D102, ARG002
         if value is None or isinstance(value, datetime):
             return value.astimezone(UTC) if value else None
-        return _EPOCH + timedelta(milliseconds=value)
+        return from_ms(value)
 
 
 class Stage(StrEnum):

@@ -12,19 +12,14 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, case, delete, insert, inspect, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
 from config.failures import describe_failure
-from service.archive.engine import open_engine
+from service.archive.engine import ArchiveUnavailable, explaining, open_engine
 from service.archive.schema import REVISION, STAMP, SURVEY
 from service.surveys.retention import ArchiveRetention
 
 _LOCK: Final = 0x4146_5445
 """The advisory lock of PostgreSQL under which one process at a time migrates."""
-
-
-class ArchiveUnavailable(Exception):
-    """The database can't be reached, or refuses. The text names the kind of error, and no value."""
 
 
 class Archive:
@@ -82,13 +77,8 @@ class Archive:
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            # Its text has the values of a row.
-            cause = getattr(error, "orig", None) or error
-            raise ArchiveUnavailable(getattr(cause, "sqlite_errorname", "") or describe_failure(cause)) from None
+        with explaining(), self._engine.begin() as connection:
+            yield connection
 
 
 def open_archive(url: str, retention: ArchiveRetention) -> Archive:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from config.settings import Settings
+from service.cli.archive_reader import archive_url_of
 from service.cli.context import open_records, open_settings
 from service.cli.output import say
 from service.cli.params import ConversationId
@@ -48,11 +49,11 @@ def forget_comments(conversation_id: int) -> None:
 @contextmanager
 def _writing(settings: Settings) -> Iterator["Archive"]:
     """Open the archive, and say in one line why it can't be written."""
-    from service.archive.store import ArchiveUnavailable, open_archive  # noqa: PLC0415
+    from service.archive.engine import ArchiveUnavailable  # noqa: PLC0415
+    from service.archive.store import open_archive  # noqa: PLC0415
 
-    if settings.archive_url is None:
-        raise click.ClickException("There is no archive: ARCHIVE_URL is off, or isn't set while SPOOL_DIR is off.")
+    url = archive_url_of(settings)
     try:
-        yield open_archive(settings.archive_url, settings.archive_retention)
+        yield open_archive(url, settings.archive_retention)
     except ArchiveUnavailable as error:
         raise click.ClickException(f"The archive can't be written: {error}. Check ARCHIVE_URL.") from None

@@ -60,7 +60,7 @@ class _Recovery:
     def __init__(self, settings: Settings) -> None:
         client = open_client(settings)
         dixa = open_dixa(settings, client, observes_only=True)
-        self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
+        self.rate = settings.total_rate * _SHARE
         self.records = open_records(settings)
         identities, own = Identities(settings.secret_keys), settings.own_addresses
         intake = Intake(self.records, settings.surveys, None, identities, own_addresses=own)

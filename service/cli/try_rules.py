@@ -76,7 +76,7 @@ class _DryRun:
     def __init__(self, settings: Settings) -> None:
         client = open_client(settings)
         dixa = open_dixa(settings, client, observes_only=True)
-        self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
+        self.rate = settings.total_rate * _SHARE
         self.records: Records = open_records(settings)
         self._surveys = settings.surveys
         self._own_addresses = settings.own_addresses

@@ -46,9 +46,9 @@ def to_ms(value: datetime | timedelta) -> int:
     return (value if isinstance(value, timedelta) else value - _EPOCH) // _MS
 
 
-def from_ms(text: str) -> datetime:
-    """Return the time of a script's milliseconds."""
-    return _EPOCH + timedelta(milliseconds=int(text))
+def from_ms(milliseconds: str | int) -> datetime:
+    """Return the time of these milliseconds since the epoch."""
+    return _EPOCH + timedelta(milliseconds=int(milliseconds))
 
 
 def dump_close(close: Close) -> str:

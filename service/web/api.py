@@ -16,9 +16,9 @@ from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from service.archive.engine import ArchiveUnavailable
 from service.archive.extract import ANSWERS, SURVEYS, CursorError, Extract, Start, read_page, read_since
 from service.archive.formats import jsonable, write_csv
-from service.archive.store import ArchiveUnavailable
 from service.dixa.outage import read_down_since
 from service.records.history import Histories
 from service.records.names import Names, NamesInDixa

@@ -10,8 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from service.archive.engine import ArchiveUnavailable
 from service.archive.measurement import measure_archive
-from service.archive.store import ArchiveUnavailable
 from service.intake.spool import Spool
 from service.records.measurements import Measurements
 from service.records.processes import count_connections

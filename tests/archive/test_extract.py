@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from service.archive.engine import open_engine
+from service.archive.engine import ArchiveUnavailable, open_engine
 from service.archive.extract import (
     ANSWERS,
     EXTRACTS,
@@ -25,7 +25,6 @@ from service.archive.extract import (
 )
 from service.archive.formats import jsonable, write_csv, write_json_lines, write_parquet
 from service.archive.schema import SURVEY
-from service.archive.store import ArchiveUnavailable
 from service.records.names import NamesInDixa
 from tests.archive.rows import MINUTE, NOON, make_answer, make_row, open_with
 from tests.processes import ROOT

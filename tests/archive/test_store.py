@@ -11,10 +11,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, select
 
-from service.archive.engine import open_engine
+from service.archive.engine import ArchiveUnavailable, open_engine
 from service.archive.migrate import MIGRATIONS
 from service.archive.schema import METADATA, REVISION, STAMP, SURVEY
-from service.archive.store import Archive, ArchiveUnavailable, open_archive
+from service.archive.store import Archive, open_archive
 from service.surveys.retention import ArchiveRetention
 
 DAY = timedelta(days=1)

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from service.archive.engine import open_engine
+from service.archive.engine import ArchiveUnavailable, open_engine
 from service.archive.schema import SURVEY
-from service.archive.store import ArchiveUnavailable
 from service.reports.reading import read_report
 from tests.reports.conftest import FilledArchive
 from tests.reports.random_rows import NOW

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from flask import Response, request
 
-from service.archive.store import ArchiveUnavailable
+from service.archive.engine import ArchiveUnavailable
 from service.records.due_archive import ArchiveFacts, DueArchive
 from service.records.names import Names, NamesInDixa
 from service.reports.queue_names import read_queue_names
