@@ -121,6 +121,8 @@ class LocalStack:
         if not all(self._comes_up(process, stopping) for process in started):
             return False
         _say(_welcome(self.sandbox.url, self._settings["PUBLIC_URL"], self.folder, self._password))
+        if self._has_history:
+            _say("The surveys of the invented team wait: a minute after a chat, a day after an e-mail.\n")
         return True
 
     def watch(self, stopping: threading.Event) -> None:
